@@ -1,0 +1,75 @@
+import type { WorkerConfig } from '@hayate/crds/worker-config.ts';
+import type { TrainingState } from '../checkpoint/state.ts';
+import type { SharedExchange } from '../communication/exchange.ts';
+import type { Bucket } from '../communication/schedule/types.ts';
+import type { EngineName } from '../engine/engine.ts';
+
+/** Main thread → compute thread. Order: build, start, then nothing or stop. */
+export type ToCompute =
+  | { kind: 'build'; config: WorkerConfig; engine: EngineName }
+  /** Train from `state` (its step is the first to run). All ranks start from the same bytes. */
+  | { kind: 'start'; state: TrainingState; exchange: SharedExchange }
+  /** End after the current step, drained: answered by `finished` with the state reached. */
+  | { kind: 'stop' };
+
+/** What the compute thread found out before the first step; equal on all ranks but for nothing. */
+export interface Built {
+  kind: 'built';
+  /** Fused gradients, ordered by layer; the exchange plan is made of these. */
+  buckets: readonly Bucket[];
+  /** State at step 0, drawn from training.seed: variables and zeroed optimizer slots. */
+  initial: TrainingState;
+  /** Hash of graph and memory plan; all ranks must have the same. */
+  planHash: string;
+  predictedPeakBytes: number;
+  /** Peak of the same model under TensorFlow.js's own tape, predicted by shape; see memory/stock.ts. */
+  stockPeakBytes: number;
+  engine: EngineName;
+  layers: number;
+  parameters: number;
+}
+
+export interface StepDone {
+  kind: 'step';
+  /** Steps done so far. */
+  step: number;
+  /** This rank's loss of a recent step (read late, never stalls). */
+  loss: number | undefined;
+  seconds: number;
+  exposedSeconds: number;
+  measuredPeakBytes: number;
+}
+
+/** Why the compute thread gave up; `class` is a key of crds/exit-codes.ts. */
+export interface ComputeFailure {
+  kind: 'failed';
+  class:
+    | 'configuration'
+    | 'program'
+    | 'peerLost'
+    | 'exchangeTimeout'
+    | 'outOfMemory'
+    | 'nonFinite'
+    | 'engineMissing'
+    | 'fenced';
+  reason: string;
+  message: string;
+  step: number | undefined;
+  blamedRank: number | undefined;
+}
+
+/** Compute thread → main thread. */
+export type FromCompute =
+  | Built
+  | StepDone
+  /** A copy of the state, all updates in; posted on rank 0 every checkpoint.everySteps and by every rank at the end. */
+  | { kind: 'snapshot'; state: TrainingState }
+  | {
+      kind: 'finished';
+      state: TrainingState;
+      loss: number | undefined;
+      accuracy: number | undefined;
+      stopped: boolean;
+      measuredPeakBytes: number;
+    }
+  | ComputeFailure;

@@ -1,0 +1,65 @@
+import type { DType, Node } from '../graph/graph.ts';
+
+export type EngineName = 'wasm' | 'cpu' | 'native';
+export type HostData = Float32Array | Int32Array | Uint8Array;
+
+/** A tensor on an engine. Handles that share `buffer` share memory; only the engine looks inside `ref`. */
+export interface Handle {
+  readonly buffer: object;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly ref: unknown;
+}
+
+/** Optimizer of one variable; formulas as in TensorFlow.js's optimizers of the same names. */
+export type OptimizerStep =
+  | { kind: 'sgd'; learningRate: number }
+  | { kind: 'momentum'; learningRate: number; momentum: number; nesterov: boolean }
+  | { kind: 'adam'; learningRate: number; beta1: number; beta2: number; epsilon: number; step: number };
+
+/**
+ * Where tensors are computed. Nothing is freed but by {@link Engine.free}: the memory plan alone decides lifetimes.
+ * Not reentrant; lives on the compute thread. Every call may throw {@link EngineError}.
+ */
+export interface Engine {
+  readonly name: EngineName;
+  /** Copies `data` (row-major) into a new buffer. */
+  upload(data: HostData, shape: readonly number[], dtype: DType): Handle;
+  /** Overwrites a buffer in place; lengths must match. */
+  write(handle: Handle, data: HostData): void;
+  /** Runs one kernel; outputs are new buffers, or aliases for Reshape, Identity, ExpandDims and same-type Cast. */
+  run(node: Node, inputs: Readonly<Record<string, Handle | readonly Handle[]>>): Handle[];
+  /** Releases one handle; the buffer goes with its last handle. */
+  free(handle: Handle): void;
+  /** A copy of the contents on the host. */
+  read(handle: Handle): HostData;
+  /** Copies a float32 tensor into `target` (same length), which may be shared memory. */
+  readInto(handle: Handle, target: Float32Array): void;
+  /**
+   * Updates `variable` and its `slots` (float32, same length) in place from `sum`, the sum of all ranks' gradients,
+   * times `scale` (1 / worldSize). Returns false when the scaled gradient holds a NaN or an infinity.
+   */
+  update(variable: Handle, slots: readonly Handle[], sum: Float32Array, scale: number, step: OptimizerStep): boolean;
+  /** Bytes of distinct live buffers now. */
+  liveBytes(): number;
+  /** Highest {@link liveBytes} since the last reset, temporaries inside kernels included. */
+  peakBytes(): number;
+  resetPeak(): void;
+  /** Bytes that `run(node)` holds at its worst beyond what was alive before it (its outputs and its own temporaries). */
+  runBytes(node: Node, shapes: (id: number) => { shape: readonly number[]; dtype: DType }): number;
+  dispose(): void;
+}
+
+export type EngineErrorCode = 'kernelMissing' | 'outOfMemory' | 'engineMissing' | 'kernelFailed';
+
+/** A kernel or the engine itself failed; the sentence says what to do. */
+export class EngineError extends Error {
+  override readonly name = 'EngineError';
+  readonly code: EngineErrorCode;
+  readonly retryable: boolean;
+  constructor(code: EngineErrorCode, message: string, options: { retryable?: boolean; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.retryable = options.retryable ?? code === 'outOfMemory';
+  }
+}
