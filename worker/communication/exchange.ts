@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads';
 import type { ExchangePlan } from './schedule/types.ts';
 
 /** Memory shared between the compute thread and the lane threads, and where everything lies in it; structured-cloneable. */

@@ -1,0 +1,7 @@
+import * as core from '@tensorflow/tfjs-core';
+import * as layers from '@tensorflow/tfjs-layers';
+
+/** TensorFlow.js as programs see it: core ops, `tf.sequential`, `tf.model`, `tf.input` and `tf.layers`. */
+export const tf = { ...core, ...layers };
+export type Tf = typeof tf;
+export type Tensor = core.Tensor;
