@@ -1,0 +1,82 @@
+import { delimiter, dirname } from 'node:path';
+import type { Container, Pod } from './pod.ts';
+import { hostAddress } from './status.ts';
+
+/** What a pod's process is told by the kubelet itself. */
+export interface PodFacts {
+  ip: string;
+  nodeName: string;
+  hostsFile: string;
+  terminationLog: string;
+}
+
+/** Of the kubelet's own environment only these reach a pod; a debugger's NODE_OPTIONS, say, stays out. */
+const inherited = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ'] as const;
+
+/**
+ * Environment of a pod's process: the container's own variables over a minimal base. `$(NAME)` in a value refers
+ * to a variable named before it. `problems` name each variable that cannot be had on one machine.
+ */
+export function podEnvironment(
+  pod: Pod,
+  container: Container,
+  facts: PodFacts,
+  host: NodeJS.ProcessEnv,
+  nodePath: string,
+): { env: Record<string, string>; problems: string[] } {
+  const env: Record<string, string> = {};
+  for (const name of inherited) {
+    const value = host[name];
+    if (value !== undefined) env[name] = value;
+  }
+  env['PATH'] = [dirname(nodePath), env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin'].join(delimiter);
+  env['HOSTNAME'] = pod.spec.hostname ?? pod.metadata.name;
+  const problems: string[] = [];
+  for (const variable of container.env ?? []) {
+    const fieldPath = variable.valueFrom?.fieldRef?.fieldPath;
+    const value = fieldPath === undefined ? variable.value : podField(pod, facts, fieldPath);
+    if (value === undefined && variable.valueFrom !== undefined) {
+      problems.push(
+        `env ${variable.name}: valueFrom ${JSON.stringify(variable.valueFrom)} is not available on one machine`,
+      );
+      continue;
+    }
+    env[variable.name] = expand(value ?? '', env);
+  }
+  env['HAYATE_POD_IP'] = facts.ip;
+  env['HAYATE_HOSTS_FILE'] = facts.hostsFile;
+  env['HAYATE_TERMINATION_LOG'] = facts.terminationLog;
+  return { env, problems };
+}
+
+function podField(pod: Pod, facts: PodFacts, fieldPath: string): string | undefined {
+  const { metadata } = pod;
+  const keyed = /^metadata\.(labels|annotations)\['(.+)'\]$/.exec(fieldPath);
+  if (keyed !== null) {
+    return (keyed[1] === 'labels' ? metadata.labels : metadata.annotations)?.[keyed[2] ?? ''] ?? '';
+  }
+  switch (fieldPath) {
+    case 'metadata.name':
+      return metadata.name;
+    case 'metadata.namespace':
+      return metadata.namespace;
+    case 'metadata.uid':
+      return metadata.uid;
+    case 'spec.nodeName':
+      return facts.nodeName;
+    case 'status.podIP':
+    case 'status.podIPs':
+      return facts.ip;
+    case 'status.hostIP':
+      return hostAddress;
+    default:
+      return undefined;
+  }
+}
+
+/** `$(NAME)` → its value; an unknown name stays as it is, `$$(NAME)` means a literal `$(NAME)`. */
+export function expand(text: string, env: Readonly<Record<string, string>>): string {
+  return text.replace(/(\$?)\$\(([A-Za-z_][\w.-]*)\)/g, (whole, escape: string, name: string) =>
+    escape === '$' ? whole.slice(1) : (env[name] ?? whole),
+  );
+}
