@@ -204,6 +204,11 @@ const divisible: CelRule = {
   fieldPath: '.training.globalBatchSize',
 };
 
+const divisibleParts = z.looseObject({
+  workers: z.looseObject({ replicas: workers.shape.replicas }),
+  training: z.looseObject({ globalBatchSize: training.shape.globalBatchSize }),
+});
+
 const whileSuspended = (path: string): CelRule => ({
   rule: `self.suspend || oldSelf.suspend || self.${path} == oldSelf.${path}`,
   message: `${path} can change only while suspend is true`,
@@ -241,6 +246,8 @@ export const trainingJobSpec = z
   .refine((s) => s.training.globalBatchSize % s.workers.replicas === 0, {
     message: divisible.message,
     path: ['training', 'globalBatchSize'],
+    // Also when another field is wrong: all problems of a manifest are named at once.
+    when: ({ value }) => divisibleParts.safeParse(value).success,
   })
   .meta(cel(divisible, ...suspendedOnly.map(whileSuspended)));
 
@@ -324,10 +331,13 @@ export const trainingJobStatus = z.object({
 /** Longest job name: pod names `<job>-w<index>-a<attempt>` must stay DNS labels. */
 export const maxNameLength = 45;
 
+/** Services and pod names are made of the job's name; a Service's must start with a letter (RFC 1035). */
+const namePattern = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
+
 export const trainingJob = z.object({
   apiVersion: z.literal(apiVersion),
   kind: z.literal(resource.kind),
-  metadata: z.looseObject({ name: z.string().max(maxNameLength) }),
+  metadata: z.looseObject({ name: z.string().max(maxNameLength).regex(namePattern) }),
   spec: trainingJobSpec,
   status: trainingJobStatus.optional(),
 });
@@ -337,6 +347,11 @@ export const rootRules: readonly CelRule[] = [
   {
     rule: `size(self.metadata.name) <= ${maxNameLength}`,
     message: `metadata.name must be no longer than ${maxNameLength} characters, since pod names are made of it`,
+  },
+  {
+    rule: `self.metadata.name.matches('${namePattern.source}')`,
+    message:
+      'metadata.name must be lower case letters, digits and dashes, starting with a letter, since a Service gets the same name',
   },
 ];
 
