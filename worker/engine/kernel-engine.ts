@@ -1,0 +1,138 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { DType, Node } from '../graph/graph.ts';
+import { type Device, elementsOf, floats } from './device.ts';
+import { type Engine, EngineError, type EngineName, type Handle, type HostData, type OptimizerStep } from './engine.ts';
+import { runKernel } from './kernel-table.ts';
+import { applyUpdate } from './optimizer.ts';
+
+type Inputs = Readonly<Record<string, Handle | readonly Handle[]>>;
+
+/** An {@link Engine} that calls kernels on a device directly: no Tensor objects, no tidy, no tape. */
+export class KernelEngine implements Engine {
+  readonly name: EngineName;
+  private readonly device: Device;
+  private readonly measure: (body: (device: Device) => void) => void;
+
+  /** `measure` runs a body on a device of the same kind whose meter starts at 0, without arithmetic where it can. */
+  constructor(device: Device, measure: (body: (device: Device) => void) => void) {
+    this.name = device.name;
+    this.device = device;
+    this.measure = measure;
+  }
+
+  upload(data: HostData, shape: readonly number[], dtype: DType): Handle {
+    if (data.length !== elementsOf(shape)) {
+      throw new EngineError(
+        'kernelFailed',
+        `${data.length} elements do not make a tensor of shape [${shape.join(', ')}]`,
+      );
+    }
+    return attempt('upload', () => handleOf(this.device.make(shape, dtype, data)));
+  }
+
+  write(handle: Handle, data: HostData): void {
+    const target = this.device.view(infoOf(handle));
+    if (data.length !== target.length) {
+      throw new EngineError('kernelFailed', `${data.length} elements written into a tensor of ${target.length}`);
+    }
+    target.set(data);
+    this.device.touched(infoOf(handle));
+  }
+
+  run(node: Node, inputs: Inputs): Handle[] {
+    return attempt(node.kernel, () => runKernel(this.device, node.kernel, infosOf(inputs), node.attrs).map(handleOf));
+  }
+
+  free(handle: Handle): void {
+    this.device.release(infoOf(handle));
+  }
+
+  read(handle: Handle): HostData {
+    return this.device.view(infoOf(handle)).slice();
+  }
+
+  readInto(handle: Handle, target: Float32Array): void {
+    target.set(floats(this.device, infoOf(handle)));
+  }
+
+  update(variable: Handle, slots: readonly Handle[], sum: Float32Array, scale: number, step: OptimizerStep): boolean {
+    const views = slots.map((slot) => floats(this.device, infoOf(slot)));
+    const finite = applyUpdate(floats(this.device, infoOf(variable)), views, sum, scale, step);
+    this.device.touched(infoOf(variable));
+    return finite;
+  }
+
+  liveBytes(): number {
+    return this.device.meter.live;
+  }
+
+  peakBytes(): number {
+    return this.device.meter.peak;
+  }
+
+  resetPeak(): void {
+    this.device.meter.peak = this.device.meter.live;
+  }
+
+  runBytes(node: Node, shapes: (id: number) => { shape: readonly number[]; dtype: DType }): number {
+    let bytes = 0;
+    this.measure((device) => {
+      const made = new Map<number, TensorInfo>();
+      const infoFor = (id: number): TensorInfo => {
+        const known = made.get(id);
+        if (known !== undefined) return known;
+        const { shape, dtype } = shapes(id);
+        const info = device.make(shape, dtype);
+        made.set(id, info);
+        return info;
+      };
+      const inputs = Object.fromEntries(
+        Object.entries(node.inputs).map(([name, ids]) => [
+          name,
+          typeof ids === 'number' ? infoFor(ids) : ids.map(infoFor),
+        ]),
+      );
+      const before = device.meter.live;
+      device.meter.peak = before;
+      attempt(node.kernel, () => runKernel(device, node.kernel, inputs, node.attrs));
+      bytes = device.meter.peak - before;
+    });
+    return bytes;
+  }
+
+  dispose(): void {
+    // Buffers belong to their handles; the backend itself is shared by the process.
+  }
+}
+
+function handleOf(info: TensorInfo): Handle {
+  return { buffer: info.dataId, shape: info.shape, dtype: info.dtype as DType, ref: info };
+}
+
+function infoOf(handle: Handle): TensorInfo {
+  return handle.ref as TensorInfo;
+}
+
+function infosOf(inputs: Inputs): Record<string, TensorInfo | TensorInfo[]> {
+  const infos: Record<string, TensorInfo | TensorInfo[]> = {};
+  for (const name of Object.keys(inputs)) {
+    const handle = inputs[name] as Handle | readonly Handle[];
+    infos[name] = Array.isArray(handle) ? handle.map(infoOf) : infoOf(handle as Handle);
+  }
+  return infos;
+}
+
+function attempt<T>(what: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof EngineError) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    if (/aborted|out of memory|allocation failed|cannot enlarge memory/i.test(message)) {
+      throw new EngineError('outOfMemory', `no memory left while running ${what}; use a smaller batch or more ranks`, {
+        cause: error,
+      });
+    }
+    throw new EngineError('kernelFailed', `${what} failed: ${message}`, { cause: error });
+  }
+}

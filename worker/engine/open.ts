@@ -1,0 +1,21 @@
+import { openCpuEngine } from './cpu.ts';
+import { type Engine, EngineError, type EngineName } from './engine.ts';
+import { openWasmEngine } from './wasm.ts';
+
+/** Opens an engine on the calling thread. Throws {@link EngineError} `engineMissing` where it is not installed. */
+export async function openEngine(name: EngineName): Promise<Engine> {
+  switch (name) {
+    case 'wasm':
+      return openWasmEngine();
+    case 'cpu':
+      return openCpuEngine();
+    case 'native':
+      throw new EngineError('engineMissing', 'the native engine is not installed here; use the wasm engine');
+    default:
+      return unknown(name);
+  }
+}
+
+function unknown(name: never): never {
+  throw new TypeError(`unknown engine ${String(name)}`);
+}

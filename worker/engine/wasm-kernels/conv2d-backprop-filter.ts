@@ -1,0 +1,83 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { type Device, floats, reshaped } from '../device.ts';
+import { call, input, type Kernel } from '../kernel.ts';
+import { copyRow, transpose } from './permute.ts';
+import { convWindow, type Window } from './window.ts';
+
+/**
+ * Gradient of Conv2D for its filter, which the WASM backend lacks: a convolution of the input, batch and channels
+ * exchanged, with the output's gradient as filter, strides become dilations.
+ */
+export const conv2dBackpropFilter: Kernel = (context, inputs, attrs) => {
+  const { device } = context;
+  const x = input(inputs, 'x');
+  const dy = input(inputs, 'dy');
+  const filterShape = attrs['filterShape'] as number[];
+  const window = convWindow(x.shape, filterShape, attrs);
+  const image = channelsAsBatch(device, x, window);
+  const filter = batchAsChannels(device, dy, window);
+  const convolved = call(
+    context,
+    'Conv2D',
+    { x: image, filter },
+    { strides: 1, pad: 'valid', dataFormat: 'NHWC', dilations: [window.strideHeight, window.strideWidth] },
+  );
+  device.release(image);
+  device.release(filter);
+  if (window.inChannels === 1) return reshaped(convolved, filterShape);
+  const out = device.make(filterShape, 'float32');
+  if (device.computes) channelsInside(device, convolved, out, window);
+  device.release(convolved);
+  return out;
+};
+
+/** [N, H, W, C] → [C, H', W', N] with the padding written out, cropped to what the window reads. */
+function channelsAsBatch(device: Device, x: TensorInfo, w: Window): TensorInfo {
+  const height = (w.outHeight - 1) * w.strideHeight + w.filterHeight;
+  const width = (w.outWidth - 1) * w.strideWidth + w.filterWidth;
+  const out = device.make([w.inChannels, height, width, w.batchSize], 'float32');
+  if (!device.computes) return out;
+  const source = floats(device, x);
+  const target = floats(device, out);
+  const { top, left } = w.padInfo;
+  if (top > 0 || left > 0 || height - top > w.inHeight || width - left > w.inWidth) target.fill(0);
+  const imageSize = w.inHeight * w.inWidth * w.inChannels;
+  const planeSize = height * width * w.batchSize;
+  for (let row = Math.max(0, top); row < Math.min(height, w.inHeight + top); row++) {
+    for (let column = Math.max(0, left); column < Math.min(width, w.inWidth + left); column++) {
+      const from = { at: ((row - top) * w.inWidth + column - left) * w.inChannels, rowStride: imageSize };
+      const to = { at: (row * width + column) * w.batchSize, rowStride: planeSize };
+      transpose(source, from, target, to, w.batchSize, w.inChannels);
+    }
+  }
+  return out;
+}
+
+/** [N, OH, OW, C] → [OH, OW, N, C]. */
+function batchAsChannels(device: Device, dy: TensorInfo, w: Window): TensorInfo {
+  const out = device.make([w.outHeight, w.outWidth, w.batchSize, w.outChannels], 'float32');
+  if (!device.computes) return out;
+  const source = floats(device, dy);
+  const target = floats(device, out);
+  const positions = w.outHeight * w.outWidth;
+  let from = 0;
+  for (let n = 0; n < w.batchSize; n++) {
+    for (let position = 0; position < positions; position++, from += w.outChannels) {
+      copyRow(source, from, target, (position * w.batchSize + n) * w.outChannels, w.outChannels);
+    }
+  }
+  return out;
+}
+
+/** [C, KH, KW, O] → [KH, KW, C, O]. */
+function channelsInside(device: Device, convolved: TensorInfo, out: TensorInfo, w: Window): void {
+  const source = floats(device, convolved);
+  const target = floats(device, out);
+  const taps = w.filterHeight * w.filterWidth;
+  let from = 0;
+  for (let c = 0; c < w.inChannels; c++) {
+    for (let tap = 0; tap < taps; tap++, from += w.outChannels) {
+      copyRow(source, from, target, (tap * w.inChannels + c) * w.outChannels, w.outChannels);
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import { elementsOf, floats } from '../device.ts';
+import { input, type Kernel } from '../kernel.ts';
+import { poolWindow, type Window } from './window.ts';
+
+/**
+ * Sends each output's gradient to the first largest element of its window. The stock kernel starts its search at the
+ * smallest positive float and so finds nothing in windows without positive elements.
+ */
+export const maxPoolGrad: Kernel = ({ device }, inputs, attrs) => {
+  const image = input(inputs, 'input');
+  const dy = input(inputs, 'dy');
+  const window = poolWindow(image, attrs);
+  const out = device.make(image.shape, 'float32');
+  if (!device.computes) return out;
+  const target = floats(device, out).fill(0);
+  if (elementsOf(image.shape) > 0) route(window, floats(device, image), floats(device, dy), target);
+  return out;
+};
+
+function route(w: Window, x: Float32Array, dy: Float32Array, target: Float32Array): void {
+  const channels = w.inChannels;
+  const rowStep = w.inWidth * channels;
+  let at = 0;
+  for (let n = 0; n < w.batchSize; n++) {
+    const image = n * w.inHeight * rowStep;
+    for (let oh = 0; oh < w.outHeight; oh++) {
+      const top = oh * w.strideHeight - w.padInfo.top;
+      const firstRow = Math.max(top, 0);
+      const lastRow = Math.min(top + w.filterHeight, w.inHeight);
+      for (let ow = 0; ow < w.outWidth; ow++) {
+        const left = ow * w.strideWidth - w.padInfo.left;
+        const firstColumn = Math.max(left, 0);
+        const lastColumn = Math.min(left + w.filterWidth, w.inWidth);
+        const corner = image + firstRow * rowStep + firstColumn * channels;
+        for (let c = 0; c < channels; c++, at++) {
+          let best = corner + c;
+          let largest = x[best] as number;
+          for (let row = firstRow; row < lastRow; row++) {
+            let position = image + row * rowStep + firstColumn * channels + c;
+            for (let column = firstColumn; column < lastColumn; column++, position += channels) {
+              const value = x[position] as number;
+              if (value > largest) {
+                largest = value;
+                best = position;
+              }
+            }
+          }
+          target[best] = (target[best] as number) + (dy[at] as number);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,13 @@
+import type { Engine } from './engine.ts';
+import { KernelEngine } from './kernel-engine.ts';
+import { MeteredWasm } from './metered-wasm.ts';
+import { ShapeBackend, shapeDevice, wasmDevice } from './shape-backend.ts';
+import { loadWasmModule, withoutArithmetic } from './wasm-module.ts';
+
+/** The default engine: TensorFlow.js's WASM backend with corrected kernels. Engines of one process share its heap (at most 4 GiB). */
+export async function openWasmEngine(): Promise<Engine> {
+  const backend = new MeteredWasm(await loadWasmModule());
+  return new KernelEngine(wasmDevice(backend), (body) =>
+    withoutArithmetic(() => body(shapeDevice(new ShapeBackend()))),
+  );
+}
