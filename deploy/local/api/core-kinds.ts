@@ -1,0 +1,139 @@
+import type { StatusCause } from './errors.ts';
+import { isObject, type Json, type JsonObject, type KubeObject } from './object.ts';
+
+const list = (value: Json | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : []);
+
+/** The object with the defaults of its core kind filled in; other kinds come back as they are. Nothing is mutated. */
+export function coreDefaults(object: KubeObject): KubeObject {
+  const spec = isObject(object['spec']) ? object['spec'] : {};
+  switch (object.kind) {
+    case 'Pod':
+      return {
+        ...object,
+        spec: podSpec(spec),
+        status: { phase: 'Pending', ...(object['status'] as JsonObject | undefined) },
+      };
+    case 'Service':
+      return {
+        ...object,
+        spec: serviceSpec(spec),
+        status: { loadBalancer: {}, ...(object['status'] as JsonObject | undefined) },
+      };
+    case 'Namespace':
+      return {
+        ...object,
+        metadata: {
+          ...object.metadata,
+          labels: { ...object.metadata.labels, 'kubernetes.io/metadata.name': object.metadata.name },
+        },
+        spec: { finalizers: ['kubernetes'] },
+        status: { phase: object.metadata.deletionTimestamp === undefined ? 'Active' : 'Terminating' },
+      };
+    case 'Secret':
+      return secret(object);
+    case 'Event':
+      return {
+        eventTime: null,
+        firstTimestamp: null,
+        lastTimestamp: null,
+        source: {},
+        reportingComponent: '',
+        reportingInstance: '',
+        ...object,
+      };
+    default:
+      return object;
+  }
+}
+
+function podSpec(spec: JsonObject): JsonObject {
+  return {
+    restartPolicy: 'Always',
+    terminationGracePeriodSeconds: 30,
+    dnsPolicy: 'ClusterFirst',
+    schedulerName: 'default-scheduler',
+    securityContext: {},
+    enableServiceLinks: true,
+    ...spec,
+    ...(spec['containers'] === undefined ? {} : { containers: list(spec['containers']).map(container) }),
+    ...(spec['initContainers'] === undefined ? {} : { initContainers: list(spec['initContainers']).map(container) }),
+  };
+}
+
+function container(value: JsonObject): JsonObject {
+  const image = typeof value['image'] === 'string' ? value['image'] : '';
+  const latest = !image.includes('@') && (!/:[^/]*$/.test(image) || image.endsWith(':latest'));
+  return {
+    imagePullPolicy: latest ? 'Always' : 'IfNotPresent',
+    terminationMessagePath: '/dev/termination-log',
+    terminationMessagePolicy: 'File',
+    resources: {},
+    ...value,
+    ...(value['ports'] === undefined
+      ? {}
+      : { ports: list(value['ports']).map((port) => ({ protocol: 'TCP', ...port })) }),
+  };
+}
+
+function serviceSpec(spec: JsonObject): JsonObject {
+  const ports = list(spec['ports']).map((port) => ({ protocol: 'TCP', targetPort: port['port'] ?? null, ...port }));
+  return {
+    type: 'ClusterIP',
+    sessionAffinity: 'None',
+    internalTrafficPolicy: 'Cluster',
+    ipFamilies: ['IPv4'],
+    ipFamilyPolicy: 'SingleStack',
+    ...spec,
+    ...(spec['clusterIP'] === 'None' ? { clusterIPs: ['None'] } : {}),
+    ...(ports.length === 0 ? {} : { ports }),
+  };
+}
+
+/** stringData is for writing only: it is merged into data, in base64. */
+function secret(object: KubeObject): KubeObject {
+  const { stringData, ...rest } = object;
+  if (!isObject(stringData)) return { type: 'Opaque', ...rest };
+  const encoded = Object.entries(stringData).map(([key, value]) => [
+    key,
+    Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64'),
+  ]);
+  const data = { ...(rest['data'] as JsonObject | undefined), ...Object.fromEntries(encoded) };
+  return { type: 'Opaque', ...rest, data };
+}
+
+const microTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(?:Z|[+-]\d\d:\d\d)$/;
+
+/** What the server itself refuses in a core kind; only what would mislead if it were let through. */
+export function coreCauses(object: KubeObject): StatusCause[] {
+  const spec = isObject(object['spec']) ? object['spec'] : {};
+  const required = (field: string): StatusCause => ({ reason: 'FieldValueRequired', message: 'Required value', field });
+  switch (object.kind) {
+    case 'Pod': {
+      const containers = list(spec['containers']);
+      if (containers.length === 0) return [required('spec.containers')];
+      return containers.flatMap((c, index) =>
+        c['name'] === undefined ? [required(`spec.containers[${index}].name`)] : [],
+      );
+    }
+    case 'Event': {
+      const involved = isObject(object['involvedObject']) ? object['involvedObject'] : {};
+      const namespace = involved['namespace'] ?? 'default';
+      if (namespace === object.metadata.namespace) return [];
+      const message = `Invalid value: ${JSON.stringify(namespace)}: does not match event.namespace`;
+      return [{ reason: 'FieldValueInvalid', message, field: 'involvedObject.namespace' }];
+    }
+    default:
+      return [];
+  }
+}
+
+/** A time that the server cannot read, as the sentence of a 400; undefined if all is well. Leases and events carry microseconds, exactly six digits. */
+export function unreadableTime(object: KubeObject): string | undefined {
+  const spec = isObject(object['spec']) ? object['spec'] : {};
+  const times = object.kind === 'Lease' ? [spec['renewTime'], spec['acquireTime']] : [];
+  if (object.kind === 'Event') times.push(object['eventTime'] as Json | undefined);
+  const wrong = times.find((time) => typeof time === 'string' && !microTime.test(time));
+  if (wrong === undefined) return undefined;
+  const problem = `parsing time ${JSON.stringify(wrong)} as "2006-01-02T15:04:05.000000Z07:00": it needs exactly six digits after the seconds`;
+  return `${object.kind} in version "${object.apiVersion.split('/').at(-1)}" cannot be handled as a ${object.kind}: ${problem}`;
+}

@@ -1,0 +1,28 @@
+import type { CustomResourceDefinition } from '@hayate/crds/definition.ts';
+import { type Backend, newUid } from './backend.ts';
+import { coreDefaults } from './core-kinds.ts';
+import { type KubeObject, kubeTime } from './object.ts';
+import { permanentNamespaces } from './write/delete.ts';
+
+/** Puts in what a cluster has from the start: its namespaces and the definitions of its custom resources. */
+export function plantInitialObjects(backend: Backend, crds: readonly CustomResourceDefinition[]): void {
+  const time = kubeTime(backend.now());
+  const born = (name: string) => ({ name, uid: newUid(backend.randomBytes), creationTimestamp: time });
+  for (const name of permanentNamespaces) {
+    const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: born(name) };
+    backend.store.put('namespaces', coreDefaults(namespace));
+  }
+  for (const crd of crds) {
+    const { names, versions } = crd.spec;
+    const condition = (type: string, reason: string) => ({ type, status: 'True', reason, lastTransitionTime: time });
+    backend.store.put('customresourcedefinitions.apiextensions.k8s.io', {
+      ...crd,
+      metadata: { ...crd.metadata, ...born(crd.metadata.name), generation: 1 },
+      status: {
+        conditions: [condition('NamesAccepted', 'NoConflicts'), condition('Established', 'InitialNamesAccepted')],
+        acceptedNames: names,
+        storedVersions: versions.filter((version) => version.storage).map((version) => version.name),
+      },
+    });
+  }
+}
