@@ -51,14 +51,14 @@ export function pruneFields(schema: StructuralSchema, value: unknown, path: stri
     return value.map((item, index) => pruneFields(items, item, `${path}[${index}]`, unknown));
   }
   if (typeof value !== 'object' || value === null) return value;
-  const out: Record<string, unknown> = {};
-  for (const [name, field] of Object.entries(value)) {
+  const kept = Object.entries(value).flatMap(([name, field]) => {
     const known = fieldSchema(schema, name);
     const child = path === '' ? name : `${path}.${name}`;
     if (known === undefined) unknown.push(child);
-    else out[name] = known === 'anything' ? field : pruneFields(known, field, child, unknown);
-  }
-  return out;
+    if (known === undefined) return [];
+    return [[name, known === 'anything' ? field : pruneFields(known, field, child, unknown)] as const];
+  });
+  return Object.fromEntries(kept);
 }
 
 /** Schema of a field; undefined if there is no such field. */

@@ -83,23 +83,35 @@ function inspect(schema: z.core.$ZodTypes, path: string, problems: string[], ref
   }
 }
 
-const copied = [
-  ...['type', 'description', 'format', 'nullable', 'default', 'enum', 'required', 'minimum', 'maximum'],
-  ...[
-    'exclusiveMinimum',
-    'exclusiveMaximum',
-    'multipleOf',
-    'minLength',
-    'maxLength',
-    'pattern',
-    'minItems',
-    'maxItems',
-  ],
-  ...['minProperties', 'maxProperties', 'x-kubernetes-preserve-unknown-fields', 'x-kubernetes-int-or-string'],
-  ...['x-kubernetes-embedded-resource', 'x-kubernetes-list-type', 'x-kubernetes-list-map-keys'],
-  ...['x-kubernetes-map-type', 'x-kubernetes-validations'],
+const copied: readonly (keyof StructuralSchema)[] = [
+  'type',
+  'description',
+  'format',
+  'nullable',
+  'default',
+  'enum',
+  'required',
+  'minimum',
+  'maximum',
+  'exclusiveMinimum',
+  'exclusiveMaximum',
+  'multipleOf',
+  'minLength',
+  'maxLength',
+  'pattern',
+  'minItems',
+  'maxItems',
+  'minProperties',
+  'maxProperties',
+  'x-kubernetes-preserve-unknown-fields',
+  'x-kubernetes-int-or-string',
+  'x-kubernetes-embedded-resource',
+  'x-kubernetes-list-type',
+  'x-kubernetes-list-map-keys',
+  'x-kubernetes-map-type',
+  'x-kubernetes-validations',
 ];
-const converted = ['properties', 'items', 'additionalProperties', 'allOf', 'anyOf', 'oneOf', '$ref'];
+const converted = ['properties', 'items', 'additionalProperties', 'allOf'];
 const dropped = [
   'id',
   'readOnly',
@@ -111,6 +123,7 @@ const dropped = [
   '$schema',
   'definitions',
 ];
+const understood = new Set<string>([...copied, ...converted, ...dropped]);
 
 function convert(raw: Raw, path: string, found: Findings): StructuralSchema {
   const { problems } = found;
@@ -123,16 +136,15 @@ function convert(raw: Raw, path: string, found: Findings): StructuralSchema {
   if (raw['x-kubernetes-int-or-string'] === true) return intOrString(raw);
   if ('anyOf' in raw || 'oneOf' in raw) return refuse(unionProblem(raw));
   for (const key of Object.keys(raw)) {
-    if (![...copied, ...converted, ...dropped].includes(key))
-      problems.push(`${at(path)} uses ${key}, which a definition does not know`);
+    if (!understood.has(key)) problems.push(`${at(path)} uses ${key}, which a definition does not know`);
   }
   const out: Record<string, unknown> = {};
   for (const key of copied) if (raw[key] !== undefined) out[key] = raw[key];
   fixScalars(out, path, found);
   fixChildren(raw, out, path, found);
   if (out['type'] === undefined && out['x-kubernetes-preserve-unknown-fields'] !== true) return refuse('has no type');
-  checkListMap(out as StructuralSchema, path, problems);
-  return out as StructuralSchema;
+  checkListMap(out, path, problems);
+  return out;
 }
 
 function intOrString(raw: Raw): StructuralSchema {
