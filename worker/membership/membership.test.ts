@@ -289,7 +289,7 @@ describe('membership over gRPC', () => {
         const stream = session.request(headers);
         let status = '';
         const note = (h: Record<string, unknown>) => {
-          status = String(h['grpc-status'] ?? status);
+          status = typeof h['grpc-status'] === 'string' ? h['grpc-status'] : status;
         };
         stream
           .on('response', note)
