@@ -199,7 +199,7 @@ const cleanup = z
   .describe('What is removed at the end.');
 
 const divisible: CelRule = {
-  rule: 'self.training.globalBatchSize % self.workers.replicas == 0',
+  rule: 'self.workers.replicas < 1 || self.training.globalBatchSize % self.workers.replicas == 0',
   message: 'training.globalBatchSize must be a multiple of workers.replicas',
   fieldPath: '.training.globalBatchSize',
 };
