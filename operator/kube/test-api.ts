@@ -69,7 +69,7 @@ export class TestApi {
       uid: before?.metadata.uid ?? `uid-${this.#version}`,
       generation: 1,
       ...object.metadata,
-      name: path.split('/').at(-1)!,
+      name: path.split('/').at(-1) ?? '',
       resourceVersion: String(this.#version),
     };
     const namespace = /\/namespaces\/([^/]+)\//.exec(path)?.[1];

@@ -1,10 +1,11 @@
 import {
-  maxNameLength,
+  apiVersion,
   type Progress,
+  resource,
   type TrainingJobStatus,
-  trainingJobSpec,
   trainingJobStatus,
 } from '@hayate/crds/trainingjob.ts';
+import { validateTrainingJob } from '@hayate/crds/validate.ts';
 import type { WorkerReport } from '@hayate/crds/worker-config.ts';
 import type { Pod, Service } from '../kube/core.ts';
 import { controllerOf, type KubeObject } from '../kube/object.ts';
@@ -62,18 +63,21 @@ export function observe(
   const { name, namespace = '', uid = '', generation = 0, deletionTimestamp } = stored.metadata;
   const identity = { name, namespace, uid, generation };
   const mine = (object: KubeObject) => controllerOf(object)?.uid === uid;
-  const pods = caches.pods.indexed(key).filter(mine);
+  // By name, so that one world always gives one plan.
+  const pods = caches.pods
+    .indexed(key)
+    .filter(mine)
+    .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
   const service = caches.services.get(key);
-  const problems = name.length > maxNameLength ? [`metadata.name: longer than ${maxNameLength} characters`] : [];
   const written = trainingJobStatus.safeParse(stored.status ?? {});
-  const spec = trainingJobSpec.safeParse(stored.spec);
-  if (!spec.success) problems.push(...spec.error.issues.map((i) => `${['spec', ...i.path].join('.')}: ${i.message}`));
+  const manifest = { apiVersion, kind: resource.kind, metadata: { name, namespace }, spec: stored.spec };
+  const checked = validateTrainingJob(manifest);
   return {
     stored,
     identity,
     deleting: deletionTimestamp !== undefined,
-    job: spec.success && problems.length === 0 ? { ...identity, spec: spec.data } : undefined,
-    problems,
+    job: checked.ok ? { ...identity, spec: checked.job.spec } : undefined,
+    problems: checked.ok ? [] : checked.problems.map((problem) => problem.message),
     status: readStatus(written.data, pods),
     written: written.data ?? (stored.status as object),
     pods,
