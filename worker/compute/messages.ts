@@ -9,8 +9,11 @@ export type ToCompute =
   | { kind: 'build'; config: WorkerConfig; engine: EngineName }
   /** Train from `state` (its step is the first to run). All ranks start from the same bytes. */
   | { kind: 'start'; state: TrainingState; exchange: SharedExchange }
-  /** End after the current step, drained: answered by `finished` with the state reached. */
-  | { kind: 'stop' };
+  /**
+   * End when `afterStep` steps are done (after the current step if it is later), drained: answered by `finished` with
+   * the state reached. All ranks are given the same step, so that none waits for gradients of a rank that has left.
+   */
+  | { kind: 'stop'; afterStep: number };
 
 /** What the compute thread found out before the first step; equal on all ranks but for nothing. */
 export interface Built {
