@@ -27,7 +27,7 @@ export class KernelEngine implements Engine {
         `${data.length} elements do not make a tensor of shape [${shape.join(', ')}]`,
       );
     }
-    return attempt('upload', () => handleOf(this.device.make(shape, dtype, data)));
+    return attempt('upload', () => handleOf(this.device.make(shape, dtype, ofType(data, dtype))));
   }
 
   write(handle: Handle, data: HostData): void {
@@ -40,7 +40,9 @@ export class KernelEngine implements Engine {
   }
 
   run(node: Node, inputs: Inputs): Handle[] {
-    return attempt(node.kernel, () => runKernel(this.device, node.kernel, infosOf(inputs), node.attrs).map(handleOf));
+    return attempt(node.kernel, () =>
+      [runKernel(this.device, node.kernel, infosOf(inputs), node.attrs)].flat().map(handleOf),
+    );
   }
 
   free(handle: Handle): void {
@@ -120,6 +122,20 @@ function infosOf(inputs: Inputs): Record<string, TensorInfo | TensorInfo[]> {
     infos[name] = Array.isArray(handle) ? handle.map(infoOf) : infoOf(handle as Handle);
   }
   return infos;
+}
+
+/** The same numbers in the array type of `dtype`. */
+function ofType(data: HostData, dtype: DType): HostData {
+  switch (dtype) {
+    case 'float32':
+      return data instanceof Float32Array ? data : Float32Array.from(data);
+    case 'int32':
+      return data instanceof Int32Array ? data : Int32Array.from(data);
+    case 'bool':
+      return data instanceof Uint8Array ? data : Uint8Array.from(data);
+    default:
+      return dtype satisfies never;
+  }
 }
 
 function attempt<T>(what: string, body: () => T): T {

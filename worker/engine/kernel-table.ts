@@ -19,11 +19,15 @@ export const ownWasmKernels: readonly string[] = [...own.wasm.keys()];
  * Runs one kernel on a device: ours where there is one, else TensorFlow.js's.
  * Throws {@link EngineError} `kernelMissing` for kernels that the device has not or would compute wrongly.
  */
-export function runKernel(device: Device, name: string, inputs: KernelInputs, attrs: KernelAttrs): TensorInfo[] {
+export function runKernel(
+  device: Device,
+  name: string,
+  inputs: KernelInputs,
+  attrs: KernelAttrs,
+): TensorInfo | TensorInfo[] {
   const kernel = own[device.name].get(name);
   const context = { device, call: callStock };
-  const result = kernel === undefined ? callStock(device, name, inputs, attrs) : kernel(context, inputs, attrs);
-  return Array.isArray(result) ? result : [result];
+  return kernel === undefined ? callStock(device, name, inputs, attrs) : kernel(context, inputs, attrs);
 }
 
 function callStock(device: Device, name: string, inputs: KernelInputs, attrs: KernelAttrs): TensorInfo | TensorInfo[] {
@@ -33,7 +37,8 @@ function callStock(device: Device, name: string, inputs: KernelInputs, attrs: Ke
   if (stock === undefined) {
     throw new EngineError('kernelMissing', `the ${device.name} engine has no ${name}; write the model without it`);
   }
-  return stock.kernelFunc({ inputs: inputs as never, attrs: attrs as NamedAttrMap, backend: device.backend }) as
+  const passed = inputs['tensors'] ?? inputs;
+  return stock.kernelFunc({ inputs: passed as never, attrs: attrs as NamedAttrMap, backend: device.backend }) as
     | TensorInfo
     | TensorInfo[];
 }

@@ -1,5 +1,5 @@
 import { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
-import type { DataId, DataType, TensorInfo } from '@tensorflow/tfjs-core';
+import type { backend_util, DataId, DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import { ByteMeter, bytesPerElement, elementsOf } from './device.ts';
 
 type WasmModule = BackendWasm['wasm'];
@@ -30,7 +30,13 @@ export class MeteredWasm extends BackendWasm {
     });
   }
 
-  override move(dataId: DataId, values: never, shape: number[], dtype: DataType, refCount: number): void {
+  override move(
+    dataId: DataId,
+    values: backend_util.BackendValues | null,
+    shape: number[],
+    dtype: DataType,
+    refCount: number,
+  ): void {
     super.move(dataId, values, shape, dtype, refCount);
     const bytes = elementsOf(shape) * bytesPerElement(dtype);
     this.counted.set(dataId, bytes);

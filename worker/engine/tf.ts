@@ -5,3 +5,5 @@ import * as layers from '@tensorflow/tfjs-layers';
 export const tf = { ...core, ...layers };
 export type Tf = typeof tf;
 export type Tensor = core.Tensor;
+export type TensorInfo = core.TensorInfo;
+export type LayersModel = layers.LayersModel;

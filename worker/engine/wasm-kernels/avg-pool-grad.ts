@@ -4,13 +4,13 @@ import { poolWindow, type Window } from './window.ts';
 
 /**
  * Spreads each output's gradient evenly over the elements that its window really covered. The stock kernels divide by
- * the whole window even where SAME padding cut it.
+ * the whole window even where SAME padding cut it. Needs the input's shape only: attribute `inputShape`, or the input itself as TensorFlow.js passes it.
  */
 export const avgPoolGrad: Kernel = ({ device }, inputs, attrs) => {
-  const image = input(inputs, 'input');
   const dy = input(inputs, 'dy');
-  const window = poolWindow(image, attrs);
-  const out = device.make(image.shape, 'float32');
+  const inputShape = (attrs['inputShape'] as number[] | undefined) ?? input(inputs, 'input').shape;
+  const window = poolWindow(inputShape, attrs);
+  const out = device.make(inputShape, 'float32');
   if (device.computes) spread(window, floats(device, dy), floats(device, out).fill(0));
   return out;
 };

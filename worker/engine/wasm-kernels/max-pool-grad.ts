@@ -9,7 +9,7 @@ import { poolWindow, type Window } from './window.ts';
 export const maxPoolGrad: Kernel = ({ device }, inputs, attrs) => {
   const image = input(inputs, 'input');
   const dy = input(inputs, 'dy');
-  const window = poolWindow(image, attrs);
+  const window = poolWindow(image.shape, attrs);
   const out = device.make(image.shape, 'float32');
   if (!device.computes) return out;
   const target = floats(device, out).fill(0);

@@ -1,4 +1,3 @@
-import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { backend_util } from '@tensorflow/tfjs-core';
 import type { KernelAttrs } from '../device.ts';
 
@@ -26,9 +25,9 @@ export function convWindow(
 }
 
 /** Geometry of a pooling window, NHWC. */
-export function poolWindow(image: TensorInfo, attrs: KernelAttrs): Window {
+export function poolWindow(inputShape: readonly number[], attrs: KernelAttrs): Window {
   return backend_util.computePool2DInfo(
-    image.shape as [number, number, number, number],
+    inputShape as [number, number, number, number],
     attrs['filterSize'] as Size,
     attrs['strides'] as Size,
     1,
