@@ -1,5 +1,15 @@
-import type { CustomResourceDefinition } from '@hayate/crds/definition.ts';
-import { apiVersionOf, type ResourceType } from './resources.ts';
+import {
+  aggregatedContentType,
+  aggregatedDiscovery,
+  coreVersions,
+  groupDocument,
+  groupList,
+  resourceList,
+  wantsAggregated,
+} from './describe/discovery.ts';
+import { openApi } from './describe/openapi.ts';
+import { versionDocument } from './describe/version.ts';
+import type { ResourceType } from './resources.ts';
 
 /** A document that describes the server itself, with the media type it is sent under. */
 export interface Described {
@@ -10,32 +20,33 @@ export interface Described {
 /** Answers for the paths that describe the server: version, discovery, OpenAPI; undefined for every other path. */
 export function describeServer(
   types: readonly ResourceType[],
-  _crds: readonly CustomResourceDefinition[],
 ): (path: string, accept: string) => Described | undefined {
-  const json = (body: object): Described => ({ body, contentType: 'application/json' });
-  return (path) => {
-    if (path === '/api') return json({ kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] });
-    if (path === '/version') return json({ major: '1', minor: '36', gitVersion: 'v1.36.3' });
-    if (path === '/apis') {
-      const groups = [...new Set(types.filter((t) => t.group !== '').map((t) => apiVersionOf(t)))].map((gv) => ({
-        name: gv.split('/')[0],
-        versions: [{ groupVersion: gv, version: gv.split('/')[1] }],
-        preferredVersion: { groupVersion: gv, version: gv.split('/')[1] },
-      }));
-      return json({ kind: 'APIGroupList', apiVersion: 'v1', groups });
+  const { index, documents } = openApi(types);
+  const document = (path: string): object | undefined => {
+    const parts = path.split('/').slice(1);
+    const rest = parts.slice(1).join('/');
+    switch (parts[0] ?? '') {
+      case 'version':
+        return rest === '' ? versionDocument() : undefined;
+      case 'openapi':
+        return rest === 'v3' ? index : documents.get(parts.slice(2).join('/'));
+      case 'api':
+        return rest === '' ? coreVersions() : parts.length === 2 ? resourceList(types, rest) : undefined;
+      case 'apis':
+        if (rest === '') return groupList(types);
+        if (parts.length === 2) return groupDocument(types, rest);
+        return parts.length === 3 ? resourceList(types, rest) : undefined;
+      default:
+        return undefined;
     }
-    const gv = /^\/api\/(v1)$/.exec(path)?.[1] ?? /^\/apis\/([^/]+\/[^/]+)$/.exec(path)?.[1];
-    const found = types.filter((t) => apiVersionOf(t) === gv);
-    if (gv === undefined || found.length === 0) return undefined;
-    const resources = found.map((t) => ({
-      name: t.plural,
-      singularName: t.singular,
-      namespaced: t.namespaced,
-      kind: t.kind,
-      verbs: t.verbs,
-      shortNames: t.shortNames,
-      categories: t.categories,
-    }));
-    return json({ kind: 'APIResourceList', apiVersion: 'v1', groupVersion: gv, resources });
+  };
+  return (rawPath, accept) => {
+    const path = rawPath.length > 1 && rawPath.endsWith('/') ? rawPath.slice(0, -1) : rawPath;
+    if ((path === '/api' || path === '/apis') && wantsAggregated(accept)) {
+      const body = aggregatedDiscovery(types, path === '/api' ? 'api' : 'apis');
+      return { body, contentType: aggregatedContentType };
+    }
+    const body = document(path);
+    return body === undefined ? undefined : { body, contentType: 'application/json' };
   };
 }

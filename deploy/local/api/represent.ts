@@ -1,3 +1,4 @@
+import { tableDocument } from './describe/table.ts';
 import type { Page } from './list.ts';
 import type { Form } from './negotiation.ts';
 import type { KubeObject } from './object.ts';
@@ -23,7 +24,13 @@ export function objectDocument(
     case 'metadata':
       return partial(object);
     case 'table':
-      return table(type, [object], { resourceVersion: object.metadata.resourceVersion ?? '' }, includeObject, now);
+      return tableDocument(
+        type,
+        [object],
+        { resourceVersion: object.metadata.resourceVersion ?? '' },
+        includeObject,
+        now,
+      );
     default:
       return unknownForm(form);
   }
@@ -48,7 +55,7 @@ export function listDocument(
         items: page.items.map(partial),
       };
     case 'table':
-      return table(type, page.items, page.metadata, includeObject, now);
+      return tableDocument(type, page.items, page.metadata, includeObject, now);
     default:
       return unknownForm(form);
   }
@@ -79,16 +86,6 @@ function bookmark(type: ResourceType, version: string, endsInitialEvents: boolea
   const annotations = endsInitialEvents ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {};
   const metadata = { resourceVersion: version, creationTimestamp: null, ...annotations };
   return { kind: type.kind, apiVersion: apiVersionOf(type), metadata } as unknown as KubeObject;
-}
-
-function table(
-  type: ResourceType,
-  objects: readonly KubeObject[],
-  metadata: object,
-  includeObject: string | null,
-  now: Date,
-): object {
-  return { kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata, columnDefinitions: [], rows: [] };
 }
 
 function unknownForm(form: never): never {

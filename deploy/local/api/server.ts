@@ -79,7 +79,7 @@ export async function startEmbeddedApi(options: {
   };
   plantInitialObjects(backend, crds);
   const secret = Buffer.from(randomBytes(24)).toString('base64url');
-  const documents = describeServer(backend.types, crds);
+  const documents = describeServer(backend.types);
   let logSource: LogSource | undefined;
 
   const serve = async (request: IncomingMessage, response: ServerResponse, port: number): Promise<void> => {

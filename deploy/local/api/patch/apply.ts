@@ -1,5 +1,5 @@
 import { applyConflict } from '../errors.ts';
-import { isObject, type Json, type JsonObject, jsonEqual, type ManagedFieldsEntry } from '../object.ts';
+import { isObject, type Json, type JsonObject, type ManagedFieldsEntry } from '../object.ts';
 import {
   appliedFields,
   difference,
@@ -103,36 +103,37 @@ function merge(live: Json | undefined, applied: Json, shape: Shape): Json {
 /** Removes `fields` that nobody owns now; a container stays while something below it is owned. */
 function dropFields(value: JsonObject, fields: FieldSet, owned: FieldSet, shape: Shape): JsonObject {
   const ownedKeys = [...owned.keys()];
-  const gone = [...fields]
-    .filter(([key]) => !owned.has(key) && !ownedKeys.some((other) => isBelow(other, key)))
-    .map(([, path]) => path)
-    .sort((a, b) => b.length - a.length);
-  let result: Json = value;
-  for (const path of gone) result = removeAt(result, path, [], shape, owned) ?? {};
-  return result as JsonObject;
+  const gone = new Set(
+    [...fields.keys()].filter((key) => !owned.has(key) && !ownedKeys.some((other) => isBelow(other, key))),
+  );
+  if (gone.size === 0) return value;
+  const left = dropBelow(value, [], shape, gone, owned);
+  return isObject(left) ? left : {};
 }
 
-function removeAt(value: Json, path: FieldPath, above: FieldPath, shape: Shape, owned: FieldSet): Json | undefined {
-  const [step, ...rest] = path;
-  if (step === undefined) return undefined;
-  const here = [...above, step];
-  const next = (child: Json, childShape: Shape): Json | undefined => {
-    if (rest.length === 0) return undefined;
-    const left = removeAt(child, rest, here, childShape, owned);
-    const emptied = left !== undefined && !jsonEqual(left, child) && typeof left === 'object' && left !== null;
-    // A container goes with its last field, unless somebody owns the container itself.
-    return emptied && Object.keys(left).length === 0 && !owned.has(pathKey(here)) ? undefined : left;
-  };
+/** What is left of a value; undefined if it goes. All in one pass: an item that loses its key fields is still found by them. */
+function dropBelow(
+  value: Json,
+  path: FieldPath,
+  shape: Shape,
+  gone: ReadonlySet<string>,
+  owned: FieldSet,
+): Json | undefined {
+  const key = pathKey(path);
+  if (gone.has(key)) return undefined;
+  if (isLeaf(value, shape)) return value;
+  let left: Json = value;
   if (Array.isArray(value)) {
-    return value.flatMap((item) => {
-      if (itemStep(item, shape) !== step) return [item];
-      const left = next(item, shape.item());
-      return left === undefined ? [] : [left];
-    });
+    left = value.flatMap((item) => dropBelow(item, [...path, itemStep(item, shape)!], shape.item(), gone, owned) ?? []);
+  } else if (isObject(value)) {
+    const kept: JsonObject = {};
+    for (const [name, child] of Object.entries(value)) {
+      const rest = dropBelow(child, [...path, `f:${name}`], shape.field(name), gone, owned);
+      if (rest !== undefined) setField(kept, name, rest);
+    }
+    left = kept;
   }
-  const name = step.slice(2);
-  if (!isObject(value) || !Object.hasOwn(value, name)) return value;
-  const { [name]: child, ...others } = value;
-  const left = next(child!, shape.field(name));
-  return left === undefined ? others : { ...value, [name]: left };
+  // A container goes with its last field, unless somebody owns the container itself.
+  const empty = typeof left === 'object' && left !== null && Object.keys(left).length === 0;
+  return empty && path.length > 0 && !owned.has(key) ? undefined : left;
 }
