@@ -5,5 +5,6 @@ import * as layers from '@tensorflow/tfjs-layers';
 export const tf = { ...core, ...layers };
 export type Tf = typeof tf;
 export type Tensor = core.Tensor;
+export type Variable = core.Variable;
 export type TensorInfo = core.TensorInfo;
 export type LayersModel = layers.LayersModel;

@@ -3,6 +3,7 @@ import { generator, withRandom } from '../engine/random.ts';
 import { type LayersModel, type Tensor, tf } from '../engine/tf.ts';
 import { differentiate, type TapeNode } from './differentiate.ts';
 import { distributionOf } from './distribution.ts';
+import { fuse } from './fuse.ts';
 import type { Constant, DType, Feed, Graph, Node, ValueId, Variable } from './graph.ts';
 import { GraphError } from './graph-error.ts';
 import { leanLoss, targetOf } from './loss.ts';
@@ -232,14 +233,16 @@ function finish(
   const frozen: Constant[] = recording.weights
     .filter(({ value }) => !owned.has(value))
     .map(({ value, initial }) => ({ value, data: initial }));
-  return prune({
-    values: recording.values,
-    nodes: recording.nodes as Node[],
-    constants: [...recording.constants, ...frozen],
-    draws: recording.draws.map(({ value, seed, sample }) => ({ value, distribution: distributionOf(sample, seed) })),
-    layerCount: recording.layerCount,
-    ...parts,
-  });
+  return fuse(
+    prune({
+      values: recording.values,
+      nodes: recording.nodes as Node[],
+      constants: [...recording.constants, ...frozen],
+      draws: recording.draws.map(({ value, seed, sample }) => ({ value, distribution: distributionOf(sample, seed) })),
+      layerCount: recording.layerCount,
+      ...parts,
+    }),
+  );
 }
 
 function asGraphError(error: unknown): unknown {

@@ -38,7 +38,9 @@ function product(
   const batches = [elementsOf(a.shape.slice(0, -2)), elementsOf(b.shape.slice(0, -2))] as const;
   const count = Math.max(...batches);
   if (count === 1 || rows * inner * columns < smallProduct || !(device.backend instanceof MeteredWasm)) {
-    return call(context, kernel, inputs, attrs);
+    if (kernel === 'BatchMatMul' || a.shape.length > 2) return call(context, kernel, inputs, attrs);
+    const flat = { ...inputs, a: reshaped(a, [1, rows, inner]), b: reshaped(b, [1, inner, columns]) };
+    return reshaped(call(context, kernel, flat, attrs), [rows, columns]);
   }
   const backend = device.backend;
   const outer = broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));

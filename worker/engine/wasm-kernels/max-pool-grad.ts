@@ -1,23 +1,30 @@
-import { elementsOf, floats } from '../device.ts';
-import { input, type Kernel } from '../kernel.ts';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { elementsOf, floats, type KernelAttrs, type KernelInputs } from '../device.ts';
+import { input, type Kernel, type KernelContext } from '../kernel.ts';
 import { poolWindow, type Window } from './window.ts';
 
 /**
  * Sends each output's gradient to the first largest element of its window. The stock kernel starts its search at the
  * smallest positive float and so finds nothing in windows without positive elements.
  */
-export const maxPoolGrad: Kernel = ({ device }, inputs, attrs) => {
+export const maxPoolGrad: Kernel = (context, inputs, attrs) => gradient(context, inputs, attrs, -Infinity);
+
+/** The same where the pooled tensor came from a ReLU, whose gradient is taken in the same pass. */
+export const maxPoolReluGrad: Kernel = (context, inputs, attrs) => gradient(context, inputs, attrs, 0);
+
+/** Windows whose largest element is not above `floor` pass nothing on. */
+function gradient({ device }: KernelContext, inputs: KernelInputs, attrs: KernelAttrs, floor: number): TensorInfo {
   const image = input(inputs, 'input');
   const dy = input(inputs, 'dy');
   const window = poolWindow(image.shape, attrs);
   const out = device.make(image.shape, 'float32');
   if (!device.computes) return out;
   const target = floats(device, out).fill(0);
-  if (elementsOf(image.shape) > 0) route(window, floats(device, image), floats(device, dy), target);
+  if (elementsOf(image.shape) > 0) route(window, floats(device, image), floats(device, dy), target, floor);
   return out;
-};
+}
 
-function route(w: Window, x: Float32Array, dy: Float32Array, target: Float32Array): void {
+function route(w: Window, x: Float32Array, dy: Float32Array, target: Float32Array, floor: number): void {
   const channels = w.inChannels;
   const rowStep = w.inWidth * channels;
   let at = 0;
@@ -45,7 +52,7 @@ function route(w: Window, x: Float32Array, dy: Float32Array, target: Float32Arra
               }
             }
           }
-          target[best] = (target[best] as number) + (dy[at] as number);
+          if (largest > floor) target[best] = (target[best] as number) + (dy[at] as number);
         }
       }
     }

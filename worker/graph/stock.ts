@@ -1,0 +1,63 @@
+import { onStockBackend, shapeBackends } from '../engine/capture-backend.ts';
+import { type Tensor, tf, type Variable } from '../engine/tf.ts';
+import type { OptimizerSettings } from '../program/define.ts';
+import { stockLoss, targetOf } from './loss.ts';
+import { buildModel, type CaptureRequest } from './model.ts';
+
+/**
+ * Bytes of distinct buffers that TensorFlow.js's own training step, `optimizer.minimize`, would hold at its worst for
+ * this program: weights, optimizer state, the batch, and what its tape keeps. The real tape and optimizer run, on a
+ * backend without arithmetic; its kernels are those of the WASM engine.
+ */
+export async function stockPeakBytes<P>(request: CaptureRequest<P>): Promise<number> {
+  const { stock } = await shapeBackends();
+  const model = buildModel(request);
+  const { loss, optimizer } = request.program;
+  const minimizer = optimizerOf(optimizer(request.parameters));
+  const before = stock.meter.live;
+  try {
+    return onStockBackend(() => {
+      const inputs = model.inputs.map((input) =>
+        tf.zeros([request.batchSize, ...input.shape.slice(1)] as number[], input.dtype),
+      );
+      const outputs = model.outputs[0]?.shape.slice(1) as number[];
+      const target = targetOf(loss, [request.batchSize, ...outputs]);
+      const y = tf.zeros(target.shape, target.dtype);
+      const variables = model.trainableWeights.map((weight) => (weight as unknown as { val: Variable }).val);
+      const step = () => {
+        minimizer.minimize(
+          () => {
+            const prediction = model.apply(inputs.length === 1 ? (inputs[0] as Tensor) : inputs, {
+              training: true,
+            }) as Tensor;
+            return stockLoss(loss, y, prediction, prediction) as never;
+          },
+          false,
+          variables,
+        );
+      };
+      step(); // makes the optimizer's state, which a step in the middle of a training has
+      stock.meter.peak = stock.meter.live;
+      step();
+      const peak = stock.meter.peak - before;
+      tf.dispose([...inputs, y]);
+      return peak;
+    });
+  } finally {
+    minimizer.dispose();
+    model.dispose();
+  }
+}
+
+function optimizerOf(settings: OptimizerSettings) {
+  switch (settings.kind) {
+    case 'sgd':
+      return tf.train.sgd(settings.learningRate);
+    case 'momentum':
+      return tf.train.momentum(settings.learningRate, settings.momentum, settings.nesterov);
+    case 'adam':
+      return tf.train.adam(settings.learningRate, settings.beta1, settings.beta2, settings.epsilon);
+    default:
+      throw new TypeError(`unknown optimizer ${JSON.stringify(settings satisfies never)}`);
+  }
+}
