@@ -36,14 +36,9 @@ export function tableDocument(
 }
 
 function rowObject(object: KubeObject, includeObject: string | null): object | null {
-  switch (includeObject) {
-    case 'Object':
-      return object;
-    case 'None':
-      return null;
-    default:
-      return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };
-  }
+  if (includeObject === 'Object') return object;
+  if (includeObject === 'None') return null;
+  return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };
 }
 
 function columnsOf(type: ResourceType): readonly Column[] {
