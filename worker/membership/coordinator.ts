@@ -1,4 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
+import { portInUse } from '../ports.ts';
 import type { CoordinatorMessage, MemberMessage, Refusal } from './message.ts';
 import { type Effect, emptyQuorum, type Group, isOver, type Quorum, type QuorumEvent, transition } from './quorum.ts';
 import { channelOptions, controlService, stateChunkBytes } from './service.ts';
@@ -34,13 +35,6 @@ export interface CoordinatorEnd {
 type JoinCall = grpc.ServerDuplexStream<MemberMessage, CoordinatorMessage>;
 type StateCall = grpc.ServerWritableStream<StateRequest, Uint8Array>;
 
-/** The port of the control service is taken. */
-export class PortInUseError extends Error {
-  override readonly name = 'PortInUseError';
-  readonly code = 'portInUse';
-  readonly retryable = false;
-}
-
 /**
  * Rank 0's side of membership: takes connections, feeds the quorum's one transition function and carries out what it
  * answers. Remote members come over gRPC, rank 0's own member through {@link Coordinator.accept} directly.
@@ -70,9 +64,7 @@ export class Coordinator {
       });
     } catch (cause) {
       await coordinator.close(0);
-      const why = /EADDRINUSE|in use/.test(String(cause)) ? 'is in use by another program' : 'cannot be opened';
-      const message = `port ${options.port} on ${options.host} ${why}; free it or set communication.port`;
-      throw new PortInUseError(message, { cause });
+      throw portInUse(options.host, options.port, 'free it or set communication.port', cause);
     }
     return coordinator;
   }

@@ -98,9 +98,10 @@ export class Member {
     return await this.#orEnd(this.#link.fetchState(this.#options.hello, maxBytes));
   }
 
-  /** Asks for an end of the whole group after a common step; the answer is `onStop`. */
-  requestStop(): void {
+  /** Asks for an end of the whole group after a common step; the answer is `onStop`. False before this rank has joined. */
+  requestStop(): boolean {
     this.#link?.send({ kind: 'stopRequest' });
+    return this.#link !== undefined;
   }
 
   /** Waits until every rank has finished, so that none looks lost to those that still compute. */

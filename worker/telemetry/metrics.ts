@@ -1,0 +1,111 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { StepDone } from '../compute/messages.ts';
+
+/** Read when Prometheus asks. */
+export interface MetricsSource {
+  bytesByCollective: () => Readonly<Record<string, number>>;
+  memory: () => { predictedBytes: number; measuredBytes: number };
+}
+
+export interface Metrics {
+  step: (step: StepDone) => void;
+  render: () => Promise<{ contentType: string; text: string }>;
+}
+
+const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** The metrics of one rank, in a registry of their own. Labels hold no text of a user's. */
+export function createMetrics(source: MetricsSource): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const seconds = new Histogram({
+    name: 'hayate_step_seconds',
+    help: 'Time of a training step.',
+    buckets: secondsBuckets,
+    registers,
+  });
+  const exposed = new Histogram({
+    name: 'hayate_exposed_communication_seconds',
+    help: 'Time of a step in which computing waited for sums of gradients.',
+    buckets: secondsBuckets,
+    registers,
+  });
+  const loss = new Gauge({ name: 'hayate_loss', help: "This rank's loss of a recent step.", registers });
+  const done = new Gauge({ name: 'hayate_step', help: 'Steps done.', registers });
+  collected(registry, source);
+  processMetrics(registry);
+  return {
+    step: (step) => {
+      seconds.observe(step.seconds);
+      exposed.observe(step.exposedSeconds);
+      done.set(step.step);
+      if (step.loss !== undefined) loss.set(step.loss);
+    },
+    render: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+}
+
+function collected(registry: Registry, { bytesByCollective, memory }: MetricsSource): void {
+  registry.registerMetric(
+    new Counter({
+      name: 'hayate_communication_bytes_total',
+      help: 'Bytes of gradients sent, by collective.',
+      labelNames: ['collective'],
+      registers: [],
+      collect() {
+        this.reset();
+        for (const [collective, bytes] of Object.entries(bytesByCollective())) this.inc({ collective }, bytes);
+      },
+    }),
+  );
+  registry.registerMetric(
+    new Gauge({
+      name: 'hayate_memory_peak_bytes',
+      help: "Peak of the engine's live bytes: as the plan predicts it and as the ledger measured it.",
+      labelNames: ['kind'],
+      registers: [],
+      collect() {
+        const { predictedBytes, measuredBytes } = memory();
+        this.set({ kind: 'predicted' }, predictedBytes);
+        this.set({ kind: 'measured' }, measuredBytes);
+      },
+    }),
+  );
+}
+
+/** The few process metrics that dashboards use, under the names that all client libraries share. */
+function processMetrics(registry: Registry): void {
+  registry.registerMetric(
+    new Counter({
+      name: 'process_cpu_seconds_total',
+      help: 'User and system CPU time of the process.',
+      registers: [],
+      collect() {
+        const { user, system } = process.cpuUsage();
+        this.reset();
+        this.inc((user + system) / 1e6);
+      },
+    }),
+  );
+  registry.registerMetric(
+    new Gauge({
+      name: 'process_resident_memory_bytes',
+      help: 'Resident memory of the process.',
+      registers: [],
+      collect() {
+        this.set(process.memoryUsage.rss());
+      },
+    }),
+  );
+  const started = performance.timeOrigin / 1000;
+  registry.registerMetric(
+    new Gauge({
+      name: 'process_start_time_seconds',
+      help: 'Start of the process since the epoch.',
+      registers: [],
+      collect() {
+        this.set(started);
+      },
+    }),
+  );
+}
