@@ -1,8 +1,11 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { type Device, floats, reshaped } from '../device.ts';
-import { call, input, type Kernel } from '../kernel.ts';
+import { call, input, type Kernel, type KernelContext } from '../kernel.ts';
+import { patches } from './conv2d-patches.ts';
 import { copyRow, transpose } from './permute.ts';
 import { convWindow, type Window } from './window.ts';
+
+const fewChannels = 4;
 
 /**
  * Gradient of Conv2D for its filter, which the WASM backend lacks: a convolution of the input, batch and channels
@@ -14,6 +17,7 @@ export const conv2dBackpropFilter: Kernel = (context, inputs, attrs) => {
   const dy = input(inputs, 'dy');
   const filterShape = attrs['filterShape'] as number[];
   const window = convWindow(x.shape, filterShape, attrs);
+  if (window.inChannels <= fewChannels) return reshaped(byPatches(context, x, dy, window), filterShape);
   const image = channelsAsBatch(device, x, window);
   const filter = batchAsChannels(device, dy, window);
   const convolved = call(
@@ -24,12 +28,20 @@ export const conv2dBackpropFilter: Kernel = (context, inputs, attrs) => {
   );
   device.release(image);
   device.release(filter);
-  if (window.inChannels === 1) return reshaped(convolved, filterShape);
   const out = device.make(filterShape, 'float32');
   if (device.computes) channelsInside(device, convolved, out, window);
   device.release(convolved);
   return out;
 };
+
+/** Few channels make the patch matrix smaller than what the convolution would need, and its product faster. */
+function byPatches(context: KernelContext, x: TensorInfo, dy: TensorInfo, w: Window): TensorInfo {
+  const matrix = patches(context.device, x, w);
+  const gradient = reshaped(dy, [w.batchSize * w.outHeight * w.outWidth, w.outChannels]);
+  const product = call(context, 'BatchMatMul', { a: matrix, b: gradient }, { transposeA: false, transposeB: false });
+  context.device.release(matrix);
+  return product;
+}
 
 /** [N, H, W, C] → [C, H', W', N] with the padding written out, cropped to what the window reads. */
 function channelsAsBatch(device: Device, x: TensorInfo, w: Window): TensorInfo {

@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { elementsOf, floats, type KernelAttrs, type KernelInputs } from '../device.ts';
+import { floats, type KernelAttrs, type KernelInputs } from '../device.ts';
 import { input, type Kernel, type KernelContext } from '../kernel.ts';
 import { poolWindow, type Window } from './window.ts';
 
@@ -19,9 +19,43 @@ function gradient({ device }: KernelContext, inputs: KernelInputs, attrs: Kernel
   const window = poolWindow(image.shape, attrs);
   const out = device.make(image.shape, 'float32');
   if (!device.computes) return out;
-  const target = floats(device, out).fill(0);
-  if (elementsOf(image.shape) > 0) route(window, floats(device, image), floats(device, dy), target, floor);
+  const [source, upstream, target] = [floats(device, image), floats(device, dy), floats(device, out)];
+  if (isQuartering(window)) quarter(window, source, upstream, target, floor);
+  else route(window, source, upstream, target.fill(0), floor);
   return out;
+}
+
+/** The usual 2 × 2 window with stride 2 on an even image: every element lies in exactly one window. */
+function isQuartering(w: Window): boolean {
+  const sizes = [w.filterHeight, w.filterWidth, w.strideHeight, w.strideWidth];
+  return sizes.every((size) => size === 2) && w.inHeight === 2 * w.outHeight && w.inWidth === 2 * w.outWidth;
+}
+
+function quarter(w: Window, x: Float32Array, dy: Float32Array, target: Float32Array, floor: number): void {
+  const channels = w.inChannels;
+  const rowStep = w.inWidth * channels;
+  const rows = w.batchSize * w.outHeight;
+  let from = 0;
+  for (let row = 0; row < rows; row++) {
+    let a = 2 * row * rowStep;
+    for (let column = 0; column < w.outWidth; column++, a += channels) {
+      for (let c = 0; c < channels; c++, a++, from++) {
+        const b = a + channels;
+        const d = a + rowStep;
+        const e = b + rowStep;
+        let best = a;
+        let largest = x[a] as number;
+        if ((x[b] as number) > largest) largest = x[(best = b)] as number;
+        if ((x[d] as number) > largest) largest = x[(best = d)] as number;
+        if ((x[e] as number) > largest) largest = x[(best = e)] as number;
+        target[a] = 0;
+        target[b] = 0;
+        target[d] = 0;
+        target[e] = 0;
+        if (largest > floor) target[best] = dy[from] as number;
+      }
+    }
+  }
 }
 
 function route(w: Window, x: Float32Array, dy: Float32Array, target: Float32Array, floor: number): void {

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { engineContract } from './contract.ts';
+import { EngineError } from './engine.ts';
+import { openEngine } from './open.ts';
+
+describe('wasm engine', () => {
+  engineContract(() => openEngine('wasm'));
+});
+
+describe('cpu engine', () => {
+  engineContract(() => openEngine('cpu'));
+});
+
+describe('openEngine', () => {
+  it('says that the native engine is not installed', async () => {
+    await assert.rejects(openEngine('native'), (error: unknown) => error instanceof EngineError && error.code === 'engineMissing');
+  });
+
+  it('gives engines of one process that do not disturb each other', async () => {
+    const [first, second] = [await openEngine('wasm'), await openEngine('wasm')];
+    const one = first.upload(Float32Array.of(1), [1], 'float32');
+    const two = second.upload(Float32Array.of(2), [1], 'float32');
+    first.free(one);
+    assert.equal(second.read(two)[0], 2);
+    assert.equal(first.liveBytes(), 0);
+    assert.equal(second.liveBytes(), 4);
+    second.free(two);
+  });
+});
