@@ -1,28 +1,31 @@
 import type { StructuralSchema } from './definition.ts';
 
 const text: StructuralSchema = { type: 'string' };
-const time: StructuralSchema = { type: 'string', format: 'date-time' };
-const texts: StructuralSchema = { type: 'object', additionalProperties: text };
+const optional: StructuralSchema = { type: 'string', nullable: true };
+const whole: StructuralSchema = { type: 'integer', nullable: true };
+const time: StructuralSchema = { type: 'string', format: 'date-time', nullable: true };
+const texts: StructuralSchema = { type: 'object', nullable: true, additionalProperties: optional };
 
-/** Object metadata, which no custom resource definition describes. Source: meta/v1 ObjectMeta. */
+/** Object metadata, which no custom resource definition describes; null counts as absent. Source: meta/v1 ObjectMeta. */
 export const objectMeta: StructuralSchema = {
   type: 'object',
   properties: {
-    name: text,
-    generateName: text,
-    namespace: text,
-    selfLink: text,
-    uid: text,
-    resourceVersion: text,
-    generation: { type: 'integer' },
-    creationTimestamp: { ...time, nullable: true },
-    deletionTimestamp: { ...time, nullable: true },
-    deletionGracePeriodSeconds: { type: 'integer', nullable: true },
+    name: optional,
+    generateName: optional,
+    namespace: optional,
+    selfLink: optional,
+    uid: optional,
+    resourceVersion: optional,
+    generation: whole,
+    creationTimestamp: time,
+    deletionTimestamp: time,
+    deletionGracePeriodSeconds: whole,
     labels: texts,
     annotations: texts,
-    finalizers: { type: 'array', items: text },
+    finalizers: { type: 'array', nullable: true, items: text },
     ownerReferences: {
       type: 'array',
+      nullable: true,
       items: {
         type: 'object',
         required: ['apiVersion', 'kind', 'name', 'uid'],
@@ -31,12 +34,16 @@ export const objectMeta: StructuralSchema = {
           kind: text,
           name: text,
           uid: text,
-          controller: { type: 'boolean' },
-          blockOwnerDeletion: { type: 'boolean' },
+          controller: { type: 'boolean', nullable: true },
+          blockOwnerDeletion: { type: 'boolean', nullable: true },
         },
       },
     },
-    managedFields: { type: 'array', items: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+    managedFields: {
+      type: 'array',
+      nullable: true,
+      items: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+    },
   },
 };
 

@@ -191,9 +191,8 @@ const knownFormats = new Set([
 function fixScalars(out: Record<string, unknown>, path: string, { problems }: Findings): void {
   if (out['type'] === 'integer') {
     const wide = Math.abs((out['maximum'] as number | undefined) ?? safeRange) > 2 ** 31 - 1;
-    const fullRange = out['minimum'] === -(2 ** 31) && out['maximum'] === 2 ** 31 - 1;
-    if (fullRange || out['minimum'] === -safeRange) delete out['minimum'];
-    if (fullRange || out['maximum'] === safeRange) delete out['maximum'];
+    if (out['minimum'] === -safeRange) delete out['minimum'];
+    if (out['maximum'] === safeRange) delete out['maximum'];
     out['format'] = wide ? 'int64' : 'int32';
   }
   if (out['format'] === 'date-time') delete out['pattern'];

@@ -5,7 +5,7 @@ import { toStructural } from './structural.ts';
 import { maxNameLength, rootRules, trainingJob } from './trainingjob.ts';
 
 /** One thing that is wrong with a manifest: `field` is a path such as `spec.workers.replicas`, `message` a sentence that names it and says what is allowed. */
-export interface Problem {
+interface Problem {
   field: string;
   message: string;
 }
@@ -50,15 +50,15 @@ export function validateTrainingJob(raw: unknown): Validated {
   return parsed.success && problems.length === 0 ? { ok: true, job: parsed.data } : { ok: false, problems };
 }
 
-const texts = z.record(z.string(), z.string()).optional();
+const texts = z.record(z.string(), z.string().nullable()).nullish();
 
 /** Of the metadata what people write; the rest is the server's. */
 const metadataFields = z.object({
   metadata: z.object({
-    namespace: z.string().optional(),
+    namespace: z.string().nullish(),
     labels: texts,
     annotations: texts,
-    finalizers: z.array(z.string()).optional(),
+    finalizers: z.array(z.string()).nullish(),
   }),
 });
 

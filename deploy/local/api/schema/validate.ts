@@ -61,7 +61,7 @@ function formatName(value: unknown): string {
 }
 
 /** RFC 3339, as the server reads it. */
-export function isDateTime(text: string): boolean {
+function isDateTime(text: string): boolean {
   return (
     /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)$/.test(text) && !Number.isNaN(Date.parse(text))
   );
