@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import asc from 'assemblyscript/asc';
+import { main as compile } from 'assemblyscript/asc';
 
 const root = path.resolve(import.meta.dirname, '..');
 const wanted = new Map([
@@ -59,7 +59,7 @@ function protocols(): (readonly [string, string])[] {
 async function kernel(): Promise<string> {
   const source = readFileSync(path.join(root, 'worker/communication/reduce/tree-sum.as'), 'utf8');
   let binary: Uint8Array | undefined;
-  const { error, stderr } = await asc.main(
+  const { error } = await compile(
     ['tree-sum.ts', '--outFile', 'tree-sum.wasm', '-O3', '--noAssert', '--runtime', 'stub', '--importMemory'].concat([
       '--sharedMemory',
       '--maximumMemory',
@@ -75,7 +75,7 @@ async function kernel(): Promise<string> {
       listFiles: () => [],
     },
   );
-  if (error !== null || binary === undefined) throw new Error(`tree-sum.as does not compile: ${stderr.toString()}`);
+  if (error !== null || binary === undefined) throw new Error('tree-sum.as does not compile', { cause: error });
   const lines =
     Buffer.from(binary)
       .toString('base64')

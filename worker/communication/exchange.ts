@@ -1,12 +1,15 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ExchangePlan } from './schedule/types.ts';
 
-/** Memory shared between the compute thread and the lane threads, and where everything lies in it; structured-cloneable. */
+/**
+ * Memory shared between the compute thread and the lane threads, and where everything lies in it. Post it to the compute thread with its
+ * `ports` in the transfer list.
+ */
 export interface SharedExchange {
   plan: ExchangePlan;
   rank: number;
   memory: SharedArrayBuffer;
-  layout: { stateOffset: number; slots: readonly { outgoing: number; result: number }[] };
+  layout: { stateOffset: number; slots: readonly { outgoing: number; result: number; lanes: readonly number[] }[] };
   /** Doorbell to each lane thread. */
   ports: readonly MessagePort[];
   timeoutMs: number;
