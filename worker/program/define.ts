@@ -1,6 +1,5 @@
-import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { z } from 'zod';
-import type { Tensor, Tf } from '../engine/tf.ts';
+import type { LayersModel, Tensor, Tf } from '../engine/tf.ts';
 
 /** Losses by name; y is class indices for the sparse one, one-hot rows, or targets of the prediction's shape. */
 export type LossName = 'softmaxCrossEntropy' | 'sparseSoftmaxCrossEntropy' | 'sigmoidCrossEntropy' | 'meanSquaredError';
