@@ -22,7 +22,7 @@ export async function work(context: Context, open: AsyncDisposableStack): Promis
   let group: Group | undefined;
   let stop: Stop | undefined;
 
-  const telemetry = new Telemetry(context, () => lanes?.stats().bytesByCollective ?? {});
+  const telemetry = new Telemetry(context, async () => (await lanes?.stats())?.bytesByCollective ?? {});
   const saver = openSaver(context, failure, (step) => telemetry.saved(step));
   const compute = new ComputeLink(new URL('compute/thread.ts', import.meta.url), {
     onStep: (step) => telemetry.stepped(step),
@@ -35,7 +35,7 @@ export async function work(context: Context, open: AsyncDisposableStack): Promis
     const building = compute.build(config, engine);
     open.defer(await telemetry.serve());
     lanes = await failure.or(openLanes(context));
-    open.defer(lanes.close);
+    open.adopt(lanes, (threads) => threads.close());
     lanes.onFailure(failure.fail);
     group = await openGroup(context, lanes.ports, {
       step: () => telemetry.stepsDone,
@@ -62,21 +62,21 @@ export async function work(context: Context, open: AsyncDisposableStack): Promis
     log.info(`finished ${finished.state.step} steps; weights ${weightsDigest}`);
     return undefined;
   } catch (error) {
-    lanes?.abort(error);
     throw await firstCause(error, group, config.rank, telemetry.stepsDone);
   }
 }
 
-function openLanes({ config, environment, incarnation }: Context): Promise<Lanes> {
+function openLanes({ config, environment }: Context): Promise<Lanes> {
   const timeoutMs = config.communication.timeoutSeconds * 1000;
   return startLanes({
     host: environment.podIp,
-    port: config.communication.port + 1,
+    port: config.communication.port,
     // Lanes sum on the CPU beside the engine: one for every four cores keeps half of them for computing.
     lanes: Math.max(1, Math.min(4, Math.floor(availableParallelism() / 4))),
     rank: config.rank,
     worldSize: config.worldSize,
-    fence: { jobUid: config.job.uid, attempt: config.job.attempt, incarnation },
+    // All ranks need one fence before they have spoken; a rank comes once in an attempt, membership sees to that.
+    fence: { jobUid: config.job.uid, attempt: config.job.attempt, incarnation: '' },
     timeoutMs,
     connectTimeoutMs: config.startupSeconds * 1000,
   });

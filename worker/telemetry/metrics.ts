@@ -3,7 +3,7 @@ import type { StepDone } from '../compute/messages.ts';
 
 /** Read when Prometheus asks. */
 export interface MetricsSource {
-  bytesByCollective: () => Readonly<Record<string, number>>;
+  bytesByCollective: () => Promise<Readonly<Record<string, number>>>;
   memory: () => { predictedBytes: number; measuredBytes: number };
 }
 
@@ -52,9 +52,10 @@ function collected(registry: Registry, { bytesByCollective, memory }: MetricsSou
       help: 'Bytes of gradients sent, by collective.',
       labelNames: ['collective'],
       registers: [],
-      collect() {
+      async collect() {
+        const sent = Object.entries(await bytesByCollective());
         this.reset();
-        for (const [collective, bytes] of Object.entries(bytesByCollective())) this.inc({ collective }, bytes);
+        for (const [collective, bytes] of sent) this.inc({ collective }, bytes);
       },
     }),
   );

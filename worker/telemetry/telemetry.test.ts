@@ -28,7 +28,7 @@ function config(): WorkerConfig {
     checkpoint: { everySteps: 5, keep: 2, directory: 'checkpoints' },
     startupSeconds: 5,
   } satisfies Partial<WorkerConfig>;
-  const parsed = parseWorkerConfig(encodeWorkerConfig(document as WorkerConfig));
+  const parsed = parseWorkerConfig(encodeWorkerConfig(document));
   assert.ok(parsed.ok, parsed.ok ? '' : parsed.problems.join());
   return parsed.config;
 }
@@ -93,7 +93,7 @@ describe('telemetry server', () => {
   let server: TelemetryServer;
   let ready = false;
   const metrics = createMetrics({
-    bytesByCollective: () => ({ 'gather-sum': 5, 'split-sum': 7 }),
+    bytesByCollective: () => Promise.resolve({ 'gather-sum': 5, 'split-sum': 7 }),
     memory: () => ({ predictedBytes: 10, measuredBytes: 11 }),
   });
   const options: TelemetryOptions = {

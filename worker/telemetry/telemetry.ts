@@ -13,11 +13,11 @@ export class Telemetry {
   readonly #context: Context;
   readonly #startedMs: number;
   readonly #metrics: Metrics;
-  readonly #bytesByCollective: () => Readonly<Record<string, number>>;
+  readonly #bytesByCollective: () => Promise<Readonly<Record<string, number>>>;
   #run: Run;
   #ready = false;
 
-  constructor(context: Context, bytesByCollective: () => Readonly<Record<string, number>>) {
+  constructor(context: Context, bytesByCollective: () => Promise<Readonly<Record<string, number>>>) {
     this.#context = context;
     this.#startedMs = context.clock();
     this.#run = beginRun(context.config, context.engine);
@@ -81,6 +81,7 @@ export class Telemetry {
   /** Leaves the final report in the working directory. Throws StorageError. */
   async report(): Promise<void> {
     const seconds = (this.#context.clock() - this.#startedMs) / 1000;
-    await writeReport('.', finalReport(this.#run, { seconds, bytesByCollective: this.#bytesByCollective() }));
+    const bytesByCollective = await this.#bytesByCollective();
+    await writeReport('.', finalReport(this.#run, { seconds, bytesByCollective }));
   }
 }
