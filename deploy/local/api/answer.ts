@@ -28,7 +28,14 @@ export function sendText(response: ServerResponse, code: number, text: string): 
 }
 
 /** Writes an error; one that is no refusal of ours is a 500 and goes to `report`. */
-export function sendError(response: ServerResponse, error: unknown, report: (error: unknown) => void): void {
+export function sendError(
+  response: ServerResponse,
+  error: unknown,
+  warnings: readonly string[],
+  report: (error: unknown) => void,
+): void {
+  // The client has gone: there is nobody to answer.
+  if (response.destroyed) return;
   let status = error;
   if (!(status instanceof StatusError)) {
     report(error);
@@ -39,5 +46,5 @@ export function sendError(response: ServerResponse, error: unknown, report: (err
     );
   }
   if (response.headersSent) response.destroy();
-  else sendJson(response, (status as StatusError).code, (status as StatusError).toStatus());
+  else sendJson(response, (status as StatusError).code, (status as StatusError).toStatus(), { warnings });
 }

@@ -1,5 +1,4 @@
 import { qualifiedResource } from './errors.ts';
-import type { KubeObject } from './object.ts';
 import type { ResourceType } from './resources.ts';
 import type { Store } from './store.ts';
 
@@ -35,10 +34,4 @@ export function newUid(randomBytes: (count: number) => Uint8Array): string {
 /** The type of a stored object's resource. */
 export function typeOfKey(backend: Backend, key: string): ResourceType | undefined {
   return backend.types.find((type) => storeKey(type) === key);
-}
-
-/** An object by its uid, with its resource's key. */
-export function objectByUid(backend: Backend, uid: string): { key: string; object: KubeObject } | undefined {
-  for (const [key, object] of backend.store.everything()) if (object.metadata.uid === uid) return { key, object };
-  return undefined;
 }

@@ -25,12 +25,14 @@ export function contentType(request: IncomingMessage): string | undefined {
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
+  // A body that is too long is read to its end and forgotten: the refusal goes out over the same connection.
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > maxBodyBytes) {
-      throw new StatusError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${maxBodyBytes}`);
-    }
-    chunks.push(chunk);
+    if (length <= maxBodyBytes) chunks.push(chunk);
+    else chunks.length = 0;
+  }
+  if (length > maxBodyBytes) {
+    throw new StatusError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${maxBodyBytes}`);
   }
   return Buffer.concat(chunks);
 }

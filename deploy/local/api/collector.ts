@@ -1,4 +1,4 @@
-import { type Backend, objectByUid, typeOfKey } from './backend.ts';
+import { type Backend, typeOfKey } from './backend.ts';
 import type { KubeObject, OwnerReference } from './object.ts';
 import type { StoreEvent } from './store.ts';
 import { deleteObject, foregroundFinalizer, withoutOwners } from './write/delete.ts';
@@ -43,8 +43,8 @@ function handle(backend: Backend, event: StoreEvent): void {
   if (event.type === 'DELETED') {
     for (const [key, object] of dependentsOf(backend, uid)) collect(backend, key, object);
     for (const { uid } of ownerReferences) {
-      const owner = objectByUid(backend, uid);
-      if (owner !== undefined) endForeground(backend, owner.key, owner.object);
+      const owner = backend.store.byUid(uid);
+      if (owner !== undefined) endForeground(backend, owner.resource, owner.object);
     }
     if (namespace !== undefined) emptyNamespace(backend, namespace);
     return;
@@ -80,7 +80,7 @@ function collect(backend: Backend, key: string, object: KubeObject): void {
 function lives(backend: Backend, dependent: KubeObject, ref: OwnerReference): boolean {
   const group = ref.apiVersion.includes('/') ? ref.apiVersion.split('/')[0] : '';
   if (!backend.types.some((type) => type.group === group && type.kind === ref.kind)) return true;
-  const owner = objectByUid(backend, ref.uid)?.object;
+  const owner = backend.store.byUid(ref.uid)?.object;
   if (owner === undefined) return false;
   return owner.metadata.namespace === undefined || owner.metadata.namespace === dependent.metadata.namespace;
 }

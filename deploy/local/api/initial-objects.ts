@@ -4,7 +4,10 @@ import { coreDefaults } from './core-kinds.ts';
 import { type KubeObject, kubeTime } from './object.ts';
 import { permanentNamespaces } from './write/delete.ts';
 
-/** Puts in what a cluster has from the start: its namespaces and the definitions of its custom resources. */
+/** Name of the one node, which the process kubelet binds pods to. */
+const nodeName = 'local';
+
+/** Puts in what a cluster has from the start: its namespaces, its node and the definitions of its custom resources. */
 export function plantInitialObjects(backend: Backend, crds: readonly CustomResourceDefinition[]): void {
   const time = kubeTime(backend.now());
   const born = (name: string) => ({ name, uid: newUid(backend.randomBytes), creationTimestamp: time });
@@ -12,6 +15,7 @@ export function plantInitialObjects(backend: Backend, crds: readonly CustomResou
     const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: born(name) };
     backend.store.put('namespaces', coreDefaults(namespace));
   }
+  backend.store.put('nodes', localNode(born(nodeName), time));
   for (const crd of crds) {
     const { names, versions } = crd.spec;
     const condition = (type: string, reason: string) => ({ type, status: 'True', reason, lastTransitionTime: time });
@@ -25,4 +29,24 @@ export function plantInitialObjects(backend: Backend, crds: readonly CustomResou
       },
     });
   }
+}
+
+/** The one node that pods run on: this machine. */
+function localNode(metadata: KubeObject['metadata'], time: string): KubeObject {
+  const ready = {
+    type: 'Ready',
+    status: 'True',
+    reason: 'ProcessKubelet',
+    message: 'pods run as processes of this machine',
+  };
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { ...metadata, labels: { 'kubernetes.io/hostname': metadata.name } },
+    spec: {},
+    status: {
+      addresses: [{ type: 'InternalIP', address: '127.0.0.1' }],
+      conditions: [{ ...ready, lastHeartbeatTime: time, lastTransitionTime: time }],
+    },
+  };
 }

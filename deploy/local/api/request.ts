@@ -60,7 +60,7 @@ function decodePart(part: string): string {
 }
 
 /** Options of a write. Throws 400 for a value that is none. */
-export function writeOptions(query: URLSearchParams, userAgent: string): WriteOptions {
+export function writeOptions(query: URLSearchParams, userAgent: string): Omit<WriteOptions, 'warnings'> {
   const dryRun = query.getAll('dryRun');
   if (dryRun.some((value) => value !== 'All'))
     throw badRequest(`invalid dryRun option: ${dryRun.join(', ')}; only All is known`);
@@ -74,7 +74,6 @@ export function writeOptions(query: URLSearchParams, userAgent: string): WriteOp
     fieldManager: fieldManager === '' ? (userAgent.split('/')[0]?.slice(0, 128) ?? '') : fieldManager.slice(0, 128),
     fieldValidation,
     force: query.get('force') === 'true',
-    warnings: [],
   };
 }
 

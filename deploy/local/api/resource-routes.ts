@@ -26,6 +26,8 @@ export interface Call {
   response: ServerResponse;
   bookmarkMs: number;
   logSource: LogSource | undefined;
+  /** What the client should know beside the answer, errors included; each goes out as a header. */
+  warnings: string[];
 }
 
 const unattended =
@@ -60,13 +62,14 @@ export async function serveResource(call: Call): Promise<void> {
 }
 
 function writeRequest(call: Call): WriteRequest {
-  return { ...call.target, ...writeOptions(call.query, call.request.headers['user-agent'] ?? '') };
+  const options = writeOptions(call.query, call.request.headers['user-agent'] ?? '');
+  return { ...call.target, ...options, warnings: call.warnings };
 }
 
-function send(call: Call, code: number, object: KubeObject, warnings: readonly string[] = []): void {
+function send(call: Call, code: number, object: KubeObject): void {
   const form = acceptedForm(call.request.headers.accept);
   const document = objectDocument(call.target.type, object, form, call.query.get('includeObject'), call.backend.now());
-  sendJson(call.response, code, document, { warnings });
+  sendJson(call.response, code, document, { warnings: call.warnings });
 }
 
 function serveList(call: Call): void {
@@ -126,7 +129,7 @@ function servePost(call: Call, body: Json): void {
   }
   if (target.subresource !== undefined) throw noSuchPath();
   if (target.name !== undefined) throw methodNotAllowed();
-  send(call, 201, createObject(backend, write, body), write.warnings);
+  send(call, 201, createObject(backend, write, body));
 }
 
 function servePut(call: Call, body: Json): void {
@@ -137,7 +140,7 @@ function servePut(call: Call, body: Json): void {
     return sendJson(call.response, 200, scaleObject(backend, write, { mediaType: undefined, body }));
   }
   checkSubresource(target);
-  send(call, 200, replaceObject(backend, write, body), write.warnings);
+  send(call, 200, replaceObject(backend, write, body));
 }
 
 function servePatch(call: Call, mediaType: string, body: Json): void {
@@ -151,10 +154,10 @@ function servePatch(call: Call, mediaType: string, body: Json): void {
   }
   checkSubresource(target);
   if (mediaType !== 'application/apply-patch+yaml') {
-    return send(call, 200, patchObject(backend, write, mediaType, body), write.warnings);
+    return send(call, 200, patchObject(backend, write, mediaType, body));
   }
   const { object, created } = applyObject(backend, write, body, (query.get('fieldManager') ?? '') !== '');
-  send(call, created ? 201 : 200, object, write.warnings);
+  send(call, created ? 201 : 200, object);
 }
 
 function checkSubresource({ type, subresource }: ResourceTarget): void {

@@ -82,7 +82,12 @@ export async function startEmbeddedApi(options: {
   const documents = describeServer(backend.types);
   let logSource: LogSource | undefined;
 
-  const serve = async (request: IncomingMessage, response: ServerResponse, port: number): Promise<void> => {
+  const serve = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    port: number,
+    warnings: string[],
+  ): Promise<void> => {
     const [rawPath, rawQuery] = split(request.url ?? '/');
     const path = admittedPath(rawPath, request.headers, secret, port);
     const query = new URLSearchParams(rawQuery);
@@ -97,7 +102,16 @@ export async function startEmbeddedApi(options: {
     }
     const target = resourceTarget(path, backend.types);
     if (target === undefined) throw noSuchPath();
-    await serveResource({ backend, target, query, request, response, bookmarkMs: limits.bookmarkMs, logSource });
+    await serveResource({
+      backend,
+      target,
+      query,
+      request,
+      response,
+      bookmarkMs: limits.bookmarkMs,
+      logSource,
+      warnings,
+    });
   };
 
   const server = createServer({ keepAliveTimeout: 120_000 });
@@ -105,7 +119,8 @@ export async function startEmbeddedApi(options: {
   // A fault of the server itself: what the client gets names it, and it must not pass unseen here either.
   const report = (error: unknown): void => process.emitWarning(error instanceof Error ? error : String(error));
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    serve(request, response, port).catch((error: unknown) => sendError(response, error, report));
+    const warnings: string[] = [];
+    serve(request, response, port, warnings).catch((error: unknown) => sendError(response, error, warnings, report));
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex) => refuseUpgrade(request, socket, secret, port));
   const stopCollector = startCollector(backend);

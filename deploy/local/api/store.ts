@@ -22,6 +22,7 @@ export type StoreListener = (event: StoreEvent) => void;
  */
 export class Store {
   readonly #objects = new Map<string, Map<string, KubeObject>>();
+  readonly #byUid = new Map<string, { resource: string; object: KubeObject }>();
   readonly #listeners = new Set<StoreListener>();
   readonly #logLimit: number;
   #log: StoreEvent[] = [];
@@ -45,6 +46,11 @@ export class Store {
 
   get(resource: string, namespace: string | undefined, name: string): KubeObject | undefined {
     return this.#objects.get(resource)?.get(keyOf(namespace, name));
+  }
+
+  /** The object with this uid, and the key of its resource. */
+  byUid(uid: string): { resource: string; object: KubeObject } | undefined {
+    return this.#byUid.get(uid);
   }
 
   /** Objects of a resource, of all namespaces if none is given, in order of namespace and name. */
@@ -90,6 +96,7 @@ export class Store {
     let objects = this.#objects.get(resource);
     if (objects === undefined) this.#objects.set(resource, (objects = new Map()));
     objects.set(keyOf(namespace, name), stored);
+    if (stored.metadata.uid !== undefined) this.#byUid.set(stored.metadata.uid, { resource, object: stored });
     const event = { resource, version: this.#version, object: stored };
     this.#append(old === undefined ? { type: 'ADDED', ...event } : { type: 'MODIFIED', ...event, old });
     return stored;
@@ -101,6 +108,7 @@ export class Store {
     const old = this.get(resource, namespace, name);
     if (old === undefined) return object;
     this.#objects.get(resource)?.delete(keyOf(namespace, name));
+    if (old.metadata.uid !== undefined) this.#byUid.delete(old.metadata.uid);
     const last = this.#stamp(object);
     this.#append({ type: 'DELETED', resource, version: this.#version, object: last, old });
     return last;
