@@ -12,7 +12,8 @@ export function engineContract(open: () => Promise<Engine>): void {
     assert.equal(engine.liveBytes(), 0, 'the test left buffers on the engine');
   });
 
-  const floats = (values: number[], shape = [values.length]) => engine.upload(Float32Array.from(values), shape, 'float32');
+  const floats = (values: number[], shape = [values.length]) =>
+    engine.upload(Float32Array.from(values), shape, 'float32');
   const freeAll = (handles: readonly Handle[]) => {
     for (const handle of handles) engine.free(handle);
   };
@@ -67,24 +68,39 @@ export function engineContract(open: () => Promise<Engine>): void {
     const left = floats([1, 0, 0, 1], [2, 2]);
     const right = floats([1, 2, 3, 4], [2, 2]);
     const conv = node('Conv2D', { x: 0, filter: 1 }, { strides: 1, pad: 'same', dataFormat: 'NHWC', dilations: 1 });
-    const product = node('_FusedMatMul', { a: 0, b: 1 }, { transposeA: false, transposeB: false, activation: 'linear' });
+    const product = node(
+      '_FusedMatMul',
+      { a: 0, b: 1 },
+      { transposeA: false, transposeB: false, activation: 'linear' },
+    );
     const results = () => {
       const handles = [...engine.run(conv, { x, filter }), ...engine.run(product, { a: left, b: right })];
       const values = handles.map((handle) => [...engine.read(handle)]);
       freeAll(handles);
       return values;
     };
-    assert.deepEqual(results(), [[1, 2, 3, 4], [1, 2, 3, 4]]);
+    assert.deepEqual(results(), [
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+    ]);
     engine.update(filter, [], Float32Array.of(-2), 1, { kind: 'sgd', learningRate: 0.5 });
     engine.write(right, Float32Array.of(5, 6, 7, 8));
-    assert.deepEqual(results(), [[2, 4, 6, 8], [5, 6, 7, 8]]);
+    assert.deepEqual(results(), [
+      [2, 4, 6, 8],
+      [5, 6, 7, 8],
+    ]);
     freeAll([x, filter, left, right]);
   });
 
   it('predicts the bytes that a kernel holds at its worst', () => {
     for (const { kernel, attrs, inputs } of predicted) {
       const names = Object.keys(inputs);
-      const handles = names.map((name) => floats(Array.from({ length: size(inputs[name]!) }, (_, i) => (i % 7) - 3), inputs[name]!));
+      const handles = names.map((name) =>
+        floats(
+          Array.from({ length: size(inputs[name]!) }, (_, i) => (i % 7) - 3),
+          inputs[name]!,
+        ),
+      );
       const call = node(kernel, Object.fromEntries(names.map((name, id) => [name, id])), attrs);
       const before = engine.liveBytes();
       engine.resetPeak();
@@ -99,7 +115,8 @@ export function engineContract(open: () => Promise<Engine>): void {
   it('names the kernel it has not', () => {
     assert.throws(
       () => engine.run(node('NoSuchKernel', {}, {}), {}),
-      (error: unknown) => error instanceof EngineError && error.code === 'kernelMissing' && error.message.includes('NoSuchKernel'),
+      (error: unknown) =>
+        error instanceof EngineError && error.code === 'kernelMissing' && error.message.includes('NoSuchKernel'),
     );
   });
 
@@ -111,7 +128,10 @@ export function engineContract(open: () => Promise<Engine>): void {
   });
 
   it('gathers momentum, and looks ahead with Nesterov', () => {
-    for (const [nesterov, expected] of [[false, 1 - 0.5 - 0.75], [true, 1 - 0.75 - 0.875]] as const) {
+    for (const [nesterov, expected] of [
+      [false, 1 - 0.5 - 0.75],
+      [true, 1 - 0.75 - 0.875],
+    ] as const) {
       const [variable, velocity] = [floats([1]), floats([0])];
       const step = { kind: 'momentum', learningRate: 0.5, momentum: 0.5, nesterov } as const;
       engine.update(variable, [velocity], Float32Array.of(1), 1, step);
@@ -151,13 +171,33 @@ const pooling = { filterSize: 2, strides: 2, pad: 'same' };
 /** Kernels with temporaries of every kind: transposed, padded, sliced, reduced in two passes. */
 const predicted: readonly { kernel: string; attrs: Node['attrs']; inputs: Readonly<Record<string, number[]>> }[] = [
   { kernel: 'Conv2D', attrs: window, inputs: { x: [2, 7, 7, 3], filter: [3, 3, 3, 4] } },
-  { kernel: 'Conv2DBackpropFilter', attrs: { ...window, strides: 2, filterShape: [3, 3, 6, 4] }, inputs: { x: [2, 7, 7, 6], dy: [2, 4, 4, 4] } },
-  { kernel: 'Conv2DBackpropFilter', attrs: { ...window, filterShape: [3, 3, 1, 4] }, inputs: { x: [2, 7, 7, 1], dy: [2, 7, 7, 4] } },
-  { kernel: 'Conv2DBackpropInput', attrs: { ...window, inputShape: [2, 7, 7, 3] }, inputs: { dy: [2, 7, 7, 4], filter: [3, 3, 3, 4] } },
-  { kernel: 'Conv2DBackpropInput', attrs: { ...window, strides: 2, inputShape: [2, 7, 7, 3] }, inputs: { dy: [2, 4, 4, 4], filter: [3, 3, 3, 4] } },
+  {
+    kernel: 'Conv2DBackpropFilter',
+    attrs: { ...window, strides: 2, filterShape: [3, 3, 6, 4] },
+    inputs: { x: [2, 7, 7, 6], dy: [2, 4, 4, 4] },
+  },
+  {
+    kernel: 'Conv2DBackpropFilter',
+    attrs: { ...window, filterShape: [3, 3, 1, 4] },
+    inputs: { x: [2, 7, 7, 1], dy: [2, 7, 7, 4] },
+  },
+  {
+    kernel: 'Conv2DBackpropInput',
+    attrs: { ...window, inputShape: [2, 7, 7, 3] },
+    inputs: { dy: [2, 7, 7, 4], filter: [3, 3, 3, 4] },
+  },
+  {
+    kernel: 'Conv2DBackpropInput',
+    attrs: { ...window, strides: 2, inputShape: [2, 7, 7, 3] },
+    inputs: { dy: [2, 4, 4, 4], filter: [3, 3, 3, 4] },
+  },
   { kernel: 'BatchMatMul', attrs: { transposeA: true, transposeB: true }, inputs: { a: [3, 17, 18], b: [3, 19, 17] } },
   { kernel: 'BatchMatMul', attrs: { transposeA: false, transposeB: false }, inputs: { a: [4, 5], b: [5, 6] } },
-  { kernel: '_FusedMatMul', attrs: { transposeA: false, transposeB: true, activation: 'relu' }, inputs: { a: [1, 4, 5], b: [1, 6, 5], bias: [6] } },
+  {
+    kernel: '_FusedMatMul',
+    attrs: { transposeA: false, transposeB: true, activation: 'relu' },
+    inputs: { a: [1, 4, 5], b: [1, 6, 5], bias: [6] },
+  },
   { kernel: 'MaxPool', attrs: pooling, inputs: { x: [2, 5, 5, 3] } },
   { kernel: 'MaxPoolGrad', attrs: pooling, inputs: { dy: [2, 3, 3, 3], input: [2, 5, 5, 3], output: [2, 3, 3, 3] } },
   { kernel: 'AvgPoolGrad', attrs: { ...pooling, inputShape: [2, 5, 5, 3] }, inputs: { dy: [2, 3, 3, 3] } },
@@ -167,7 +207,17 @@ const predicted: readonly { kernel: string; attrs: Node['attrs']; inputs: Readon
   { kernel: 'Softmax', attrs: { dim: 1 }, inputs: { logits: [3, 5] } },
   { kernel: 'Transpose', attrs: { perm: [2, 0, 1] }, inputs: { x: [3, 4, 5] } },
   { kernel: 'Tile', attrs: { reps: [2, 3] }, inputs: { x: [3, 4] } },
-  { kernel: 'PadV2', attrs: { paddings: [[1, 1], [0, 2]], constantValue: 0 }, inputs: { x: [3, 4] } },
+  {
+    kernel: 'PadV2',
+    attrs: {
+      paddings: [
+        [1, 1],
+        [0, 2],
+      ],
+      constantValue: 0,
+    },
+    inputs: { x: [3, 4] },
+  },
   { kernel: 'Slice', attrs: { begin: [1, 1], size: [2, 2] }, inputs: { x: [3, 4] } },
   { kernel: 'Add', attrs: {}, inputs: { a: [3, 4], b: [4] } },
   { kernel: 'ReluGrad', attrs: {}, inputs: { dy: [3, 4], y: [3, 4] } },

@@ -13,7 +13,10 @@ describe('cpu engine', () => {
 
 describe('openEngine', () => {
   it('says that the native engine is not installed', async () => {
-    await assert.rejects(openEngine('native'), (error: unknown) => error instanceof EngineError && error.code === 'engineMissing');
+    await assert.rejects(
+      openEngine('native'),
+      (error: unknown) => error instanceof EngineError && error.code === 'engineMissing',
+    );
   });
 
   it('gives engines of one process that do not disturb each other', async () => {

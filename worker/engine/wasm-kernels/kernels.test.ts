@@ -22,9 +22,21 @@ function numbers(length: number, seed: number): Float32Array {
 }
 
 /** Runs a kernel on float32 tensors; checks that the bytes were predicted and that nothing is left. */
-function run(engine: Engine, { kernel, attrs, inputs }: Call, data: Readonly<Record<string, Float32Array>>): { values: Float32Array; shape: readonly number[] } {
+function run(
+  engine: Engine,
+  { kernel, attrs, inputs }: Call,
+  data: Readonly<Record<string, Float32Array>>,
+): { values: Float32Array; shape: readonly number[] } {
   const names = Object.keys(inputs);
-  const node: Node = { id: 0, kernel, attrs, inputs: Object.fromEntries(names.map((name, id) => [name, id])), outputs: [], layer: 1, role: 'forward' };
+  const node: Node = {
+    id: 0,
+    kernel,
+    attrs,
+    inputs: Object.fromEntries(names.map((name, id) => [name, id])),
+    outputs: [],
+    layer: 1,
+    role: 'forward',
+  };
   const handles = Object.fromEntries(names.map((name) => [name, engine.upload(data[name]!, inputs[name]!, 'float32')]));
   const before = engine.liveBytes();
   engine.resetPeak();
@@ -46,8 +58,16 @@ function near(actual: number, expected: number, scale: number): void {
 }
 
 /** ⟨forward(x), dy⟩ = ⟨x, gradient(dy)⟩ for every kernel that is linear in x. */
-function adjoint(engine: Engine, forward: Call, over: string, gradient: (dy: readonly number[]) => Call, seed: number): void {
-  const data = Object.fromEntries(Object.entries(forward.inputs).map(([name, shape], at) => [name, numbers(size(shape), seed + at)]));
+function adjoint(
+  engine: Engine,
+  forward: Call,
+  over: string,
+  gradient: (dy: readonly number[]) => Call,
+  seed: number,
+): void {
+  const data = Object.fromEntries(
+    Object.entries(forward.inputs).map(([name, shape], at) => [name, numbers(size(shape), seed + at)]),
+  );
   const { values, shape } = run(engine, forward, data);
   const dy = numbers(values.length, seed + 7);
   const back = gradient(shape);
@@ -75,15 +95,45 @@ describe('corrected wasm kernels', () => {
     cpu = await openEngine('cpu');
   });
 
+  function sameOnBoth(call: Call, seed: number): void {
+    const data = Object.fromEntries(
+      Object.entries(call.inputs).map(([name, shape], at) => [name, numbers(size(shape), seed + at)]),
+    );
+    const [actual, expected] = [run(wasm, call, data), run(cpu, call, data)];
+    assert.deepEqual(actual.shape, expected.shape);
+    actual.values.forEach((value, at) => near(value, expected.values[at]!, 10));
+  }
+
   it('differentiate a convolution for its filter and its input', () => {
     fc.assert(
       fc.property(geometry, ({ batch, height, width, channels, kernel, strides, pad, filters, seed }) => {
         const inputShape = [batch, height, width, channels];
         const filterShape = [...kernel, channels, filters];
         const attrs = { strides, pad, dataFormat: 'NHWC' };
-        const forward = { kernel: 'Conv2D', attrs: { ...attrs, dilations: 1 }, inputs: { x: inputShape, filter: filterShape } };
-        adjoint(wasm, forward, 'x', (dy) => ({ kernel: 'Conv2DBackpropInput', attrs: { ...attrs, inputShape }, inputs: { dy, filter: filterShape } }), seed);
-        adjoint(wasm, forward, 'filter', (dy) => ({ kernel: 'Conv2DBackpropFilter', attrs: { ...attrs, filterShape }, inputs: { x: inputShape, dy } }), seed);
+        const forward = {
+          kernel: 'Conv2D',
+          attrs: { ...attrs, dilations: 1 },
+          inputs: { x: inputShape, filter: filterShape },
+        };
+        sameOnBoth(forward, seed);
+        adjoint(
+          wasm,
+          forward,
+          'x',
+          (dy) => ({
+            kernel: 'Conv2DBackpropInput',
+            attrs: { ...attrs, inputShape },
+            inputs: { dy, filter: filterShape },
+          }),
+          seed,
+        );
+        adjoint(
+          wasm,
+          forward,
+          'filter',
+          (dy) => ({ kernel: 'Conv2DBackpropFilter', attrs: { ...attrs, filterShape }, inputs: { x: inputShape, dy } }),
+          seed,
+        );
       }),
       { numRuns: 60 },
     );
@@ -96,8 +146,29 @@ describe('corrected wasm kernels', () => {
         const filterShape = [...kernel, channels, filters];
         const attrs = { strides, pad, dilations: 1, dimRoundingMode: undefined };
         const forward = { kernel: 'DepthwiseConv2dNative', attrs, inputs: { x: inputShape, filter: filterShape } };
-        adjoint(wasm, forward, 'x', (dy) => ({ kernel: 'DepthwiseConv2dNativeBackpropInput', attrs: { ...attrs, inputShape }, inputs: { dy, filter: filterShape } }), seed);
-        adjoint(wasm, forward, 'filter', (dy) => ({ kernel: 'DepthwiseConv2dNativeBackpropFilter', attrs: { ...attrs, filterShape }, inputs: { x: inputShape, dy } }), seed);
+        sameOnBoth(forward, seed);
+        adjoint(
+          wasm,
+          forward,
+          'x',
+          (dy) => ({
+            kernel: 'DepthwiseConv2dNativeBackpropInput',
+            attrs: { ...attrs, inputShape },
+            inputs: { dy, filter: filterShape },
+          }),
+          seed,
+        );
+        adjoint(
+          wasm,
+          forward,
+          'filter',
+          (dy) => ({
+            kernel: 'DepthwiseConv2dNativeBackpropFilter',
+            attrs: { ...attrs, filterShape },
+            inputs: { x: inputShape, dy },
+          }),
+          seed,
+        );
       }),
       { numRuns: 40 },
     );
@@ -109,7 +180,13 @@ describe('corrected wasm kernels', () => {
         const inputShape = [batch, height, width, channels];
         const attrs = { filterSize: kernel, strides, pad };
         for (const engine of [wasm, cpu]) {
-          adjoint(engine, { kernel: 'AvgPool', attrs, inputs: { x: inputShape } }, 'x', (dy) => ({ kernel: 'AvgPoolGrad', attrs: { ...attrs, inputShape }, inputs: { dy } }), seed);
+          adjoint(
+            engine,
+            { kernel: 'AvgPool', attrs, inputs: { x: inputShape } },
+            'x',
+            (dy) => ({ kernel: 'AvgPoolGrad', attrs: { ...attrs, inputShape }, inputs: { dy } }),
+            seed,
+          );
         }
       }),
       { numRuns: 40 },
@@ -118,23 +195,36 @@ describe('corrected wasm kernels', () => {
 
   it('differentiate max pooling where no element of a window is positive', () => {
     fc.assert(
-      fc.property(geometry, fc.constantFrom(-1.5, 0, 1.5), ({ batch, height, width, channels, kernel, strides, pad, seed }, shift) => {
-        const inputShape = [batch, height, width, channels];
-        const attrs = { filterSize: kernel, strides, pad };
-        const x = numbers(size(inputShape), seed).map((value) => value + shift);
-        const pooled = run(cpu, { kernel: 'MaxPool', attrs, inputs: { x: inputShape } }, { x });
-        const data = { dy: numbers(pooled.values.length, seed + 1), input: x, output: pooled.values };
-        const call = { kernel: 'MaxPoolGrad', attrs, inputs: { dy: pooled.shape, input: inputShape, output: pooled.shape } };
-        const [actual, expected] = [run(wasm, call, data).values, run(cpu, call, data).values];
-        actual.forEach((value, at) => near(value, expected[at]!, 1));
-      }),
+      fc.property(
+        geometry,
+        fc.constantFrom(-1.5, 0, 1.5),
+        ({ batch, height, width, channels, kernel, strides, pad, seed }, shift) => {
+          const inputShape = [batch, height, width, channels];
+          const attrs = { filterSize: kernel, strides, pad };
+          const x = numbers(size(inputShape), seed).map((value) => value + shift);
+          const pooled = run(cpu, { kernel: 'MaxPool', attrs, inputs: { x: inputShape } }, { x });
+          assert.deepEqual(run(wasm, { kernel: 'MaxPool', attrs, inputs: { x: inputShape } }, { x }), pooled);
+          const data = { dy: numbers(pooled.values.length, seed + 1), input: x, output: pooled.values };
+          const call = {
+            kernel: 'MaxPoolGrad',
+            attrs,
+            inputs: { dy: pooled.shape, input: inputShape, output: pooled.shape },
+          };
+          const [actual, expected] = [run(wasm, call, data).values, run(cpu, call, data).values];
+          actual.forEach((value, at) => near(value, expected[at]!, 1));
+        },
+      ),
       { numRuns: 40 },
     );
   });
 
   it('differentiate max pooling of even images by twos', () => {
     const x = Float32Array.of(-3, -1, -2, -4, 0, 0, 0, 0, 5, 1, 6, 6, 2, 7, 6, 1);
-    const call = { kernel: 'MaxPoolGrad', attrs: { filterSize: 2, strides: 2, pad: 'valid' }, inputs: { dy: [1, 2, 2, 1], input: [1, 4, 4, 1], output: [1, 2, 2, 1] } };
+    const call = {
+      kernel: 'MaxPoolGrad',
+      attrs: { filterSize: 2, strides: 2, pad: 'valid' },
+      inputs: { dy: [1, 2, 2, 1], input: [1, 4, 4, 1], output: [1, 2, 2, 1] },
+    };
     const data = { dy: Float32Array.of(1, 2, 3, 4), input: x, output: new Float32Array(4) };
     const expected = [0, 0, 0, 0, 1, 0, 2, 0, 0, 0, 4, 0, 0, 3, 0, 0];
     assert.deepEqual([...run(wasm, call, data).values], expected);
@@ -145,15 +235,23 @@ describe('corrected wasm kernels', () => {
   it('multiply batches of matrices, transposed or not', () => {
     const dimension = fc.integer({ min: 1, max: 24 });
     fc.assert(
-      fc.property(dimension, dimension, dimension, fc.constantFrom([1, 1], [3, 3], [1, 3], [3, 1]), fc.boolean(), fc.boolean(), (m, k, n, [outerA, outerB], transposeA, transposeB) => {
-        const a = transposeA ? [outerA!, k, m] : [outerA!, m, k];
-        const b = transposeB ? [outerB!, n, k] : [outerB!, k, n];
-        const data = { a: numbers(size(a), 1), b: numbers(size(b), 2) };
-        const call = { kernel: 'BatchMatMul', attrs: { transposeA, transposeB }, inputs: { a, b } };
-        const [actual, expected] = [run(wasm, call, data), run(cpu, call, data)];
-        assert.deepEqual(actual.shape, expected.shape);
-        actual.values.forEach((value, at) => near(value, expected.values[at]!, k));
-      }),
+      fc.property(
+        dimension,
+        dimension,
+        dimension,
+        fc.constantFrom([1, 1], [3, 3], [1, 3], [3, 1]),
+        fc.boolean(),
+        fc.boolean(),
+        (m, k, n, [outerA, outerB], transposeA, transposeB) => {
+          const a = transposeA ? [outerA!, k, m] : [outerA!, m, k];
+          const b = transposeB ? [outerB!, n, k] : [outerB!, k, n];
+          const data = { a: numbers(size(a), 1), b: numbers(size(b), 2) };
+          const call = { kernel: 'BatchMatMul', attrs: { transposeA, transposeB }, inputs: { a, b } };
+          const [actual, expected] = [run(wasm, call, data), run(cpu, call, data)];
+          assert.deepEqual(actual.shape, expected.shape);
+          actual.values.forEach((value, at) => near(value, expected.values[at]!, k));
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -173,14 +271,33 @@ describe('corrected wasm kernels', () => {
   it('gather gradients of an embedding by its indices', () => {
     const x = wasm.upload(Float32Array.of(1, 2, 3, 4, 5, 6), [3, 2], 'float32');
     const segmentIds = wasm.upload(Int32Array.of(2, 0, 2), [3], 'int32');
-    const node: Node = { id: 0, kernel: 'UnsortedSegmentSum', attrs: { numSegments: 4 }, inputs: { x: 0, segmentIds: 1 }, outputs: [], layer: 1, role: 'weightGradient' };
+    const node: Node = {
+      id: 0,
+      kernel: 'UnsortedSegmentSum',
+      attrs: { numSegments: 4 },
+      inputs: { x: 0, segmentIds: 1 },
+      outputs: [],
+      layer: 1,
+      role: 'weightGradient',
+    };
     const [sum] = wasm.run(node, { x, segmentIds }) as [Handle];
     assert.deepEqual([...wasm.read(sum)], [3, 4, 0, 0, 6, 8, 0, 0]);
     for (const handle of [x, segmentIds, sum]) wasm.free(handle);
   });
 
   it('refuse what is wrong and not corrected, with a sentence', () => {
-    const node: Node = { id: 0, kernel: 'Conv3DBackpropFilterV2', attrs: {}, inputs: {}, outputs: [], layer: 1, role: 'weightGradient' };
-    assert.throws(() => wasm.run(node, {}), (error: unknown) => error instanceof EngineError && /conv3d cannot be trained/.test(error.message));
+    const node: Node = {
+      id: 0,
+      kernel: 'Conv3DBackpropFilterV2',
+      attrs: {},
+      inputs: {},
+      outputs: [],
+      layer: 1,
+      role: 'weightGradient',
+    };
+    assert.throws(
+      () => wasm.run(node, {}),
+      (error: unknown) => error instanceof EngineError && /conv3d cannot be trained/.test(error.message),
+    );
   });
 });

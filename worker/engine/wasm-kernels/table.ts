@@ -3,6 +3,7 @@ import { cast, identity, reshape } from './alias.ts';
 import { avgPoolGrad } from './avg-pool-grad.ts';
 import { conv2dBackpropFilter } from './conv2d-backprop-filter.ts';
 import { conv2dBackpropInput } from './conv2d-backprop-input.ts';
+import { convolution } from './conv2d-same.ts';
 import { depthwiseBackpropFilter, depthwiseBackpropInput } from './depthwise-grads.ts';
 import { matmul } from './matmul.ts';
 import { maxPoolGrad } from './max-pool-grad.ts';
@@ -14,10 +15,14 @@ export const wasmKernels: ReadonlyMap<string, Kernel> = new Map([
   ['AvgPoolGrad', avgPoolGrad],
   ['BatchMatMul', matmul('BatchMatMul')],
   ['Cast', cast],
+  ['Conv2D', convolution('Conv2D', false)],
   ['Conv2DBackpropFilter', conv2dBackpropFilter],
   ['Conv2DBackpropInput', conv2dBackpropInput],
+  ['DepthwiseConv2dNative', convolution('DepthwiseConv2dNative', true)],
   ['DepthwiseConv2dNativeBackpropFilter', depthwiseBackpropFilter],
   ['DepthwiseConv2dNativeBackpropInput', depthwiseBackpropInput],
+  ['FusedConv2D', convolution('FusedConv2D', false)],
+  ['FusedDepthwiseConv2D', convolution('FusedDepthwiseConv2D', true)],
   ['Identity', identity],
   ['MaxPoolGrad', maxPoolGrad],
   ['Reshape', reshape],
