@@ -11,7 +11,7 @@ describe('events of the embedded API', () => {
   });
 
   it('are forgotten at their age', async () => {
-    const server = await startTestServer({ eventTtlMs: 40 });
+    const server = await startTestServer({ eventTtlMs: 1000 });
     try {
       await server.call('POST', events, event('old', 'default'));
       const { body } = await server.call('GET', events);
