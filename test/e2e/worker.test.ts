@@ -153,8 +153,10 @@ describe('worker processes', function () {
       const { code, termination } = await worker.ended;
       squatter.close();
       assert.equal(code, 2, worker.output);
-      assert.match(termination?.message ?? '', new RegExp(`\\b${port} on ${host.replaceAll('.', '\\.')}.* in use`));
-      assert.doesNotMatch(termination?.message ?? '', /\n/);
+      const message = termination?.message ?? '';
+      assert.ok(message.includes(String(port)) && message.includes(host), message);
+      assert.match(message, /in use by another program|another program uses it/);
+      assert.doesNotMatch(message, /\n/);
     }
   });
 

@@ -122,7 +122,7 @@ describe('checkpoint directory', () => {
   const write = async (of: TrainingState, { keep = 2, storage = disk, jobUid = 'job-a' } = {}) => {
     const { tensors } = await digestState(of);
     const pieces = encodeCheckpoint(jobUid, of, tensors);
-    return await writeCheckpoint(of.step, pieces, { directory, keep, incarnation: 'abc-1', storage });
+    return await writeCheckpoint(of.step, pieces, { directory, jobUid, keep, incarnation: 'abc-1', storage });
   };
 
   it('reads back the newest, and keeps as many as it was told', async () => {
@@ -131,6 +131,13 @@ describe('checkpoint directory', () => {
     const { state: found, skipped } = await readNewest(directory, wanted, disk);
     assert.deepEqual(found, state(100));
     assert.deepEqual(skipped, []);
+  });
+
+  it('keeps its own beside the newer ones of another job', async () => {
+    for (const step of [70, 80]) await write(state(step), { jobUid: 'job-b' });
+    for (const step of [5, 10, 15]) await write(state(step));
+    assert.equal((await readNewest(directory, wanted, disk)).state?.step, 15);
+    assert.deepEqual(readdirSync(directory).sort(), ['step-10.ckpt', 'step-15.ckpt', 'step-70.ckpt', 'step-80.ckpt']);
   });
 
   it('finds nothing in a directory that is not there', async () => {
@@ -162,7 +169,7 @@ describe('checkpoint directory', () => {
 
   it('survives a crash after any single call of a write, and cleans up at the next', async () => {
     await write(state(1));
-    for (let calls = 0; calls < 9; calls += 1) {
+    for (let calls = 0; calls < 14; calls += 1) {
       await write(state(2), { storage: dyingAfter(calls) }).catch(() => {});
       const { state: found } = await readNewest(directory, wanted, disk);
       assert.ok(found !== undefined && [1, 2].includes(found.step), `after ${calls} calls: ${found?.step}`);

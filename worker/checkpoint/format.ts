@@ -13,7 +13,7 @@ import type { StateTensor, TrainingState } from './state.ts';
  */
 const magic = 'HAYATECK';
 const version = 1;
-const prefixBytes = 48;
+export const prefixBytes = 48;
 const alignment = 64;
 const maxHeaderBytes = 16 << 20;
 
@@ -72,6 +72,13 @@ export function encodeCheckpoint(jobUid: string, state: TrainingState, digests: 
   const pieces: Uint8Array[] = [prefix, header, padding(prefixBytes + header.length)];
   for (const { data } of state.tensors) pieces.push(bytesOf(data), padding(data.byteLength));
   return pieces.filter((piece) => piece.length > 0);
+}
+
+/** How many bytes of a file {@link decodeLayout} needs, told by the first {@link prefixBytes} of them; 0 for no checkpoint. */
+export function headBytes(prefix: Uint8Array): number {
+  if (prefix.length < prefixBytes || Buffer.from(prefix.subarray(0, 8)).toString('latin1') !== magic) return 0;
+  const headerBytes = new DataView(prefix.buffer, prefix.byteOffset, prefixBytes).getUint32(12, true);
+  return headerBytes > maxHeaderBytes ? 0 : prefixBytes + headerBytes;
 }
 
 /** Reads where everything lies from the start of a file. Nothing is believed before its digest is checked. */

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { checkpointName, checkpointSteps, readFlags, type Storage, storageError } from './directory.ts';
-import { type Decoded, decodeLayout, decodeTensor, fileProblem } from './format.ts';
+import { type Decoded, decodeLayout, decodeTensor, fileProblem, headBytes, prefixBytes } from './format.ts';
 import type { StateTensor, TrainingState } from './state.ts';
 
 /** What a usable checkpoint must fit: the job it belongs to and the model's own state. */
@@ -84,6 +84,21 @@ export function maxBytes(initial: TrainingState): number {
     4096,
   );
   return initial.tensors.reduce((sum, { data }) => sum + data.byteLength + 64, header);
+}
+
+/** The job that a checkpoint belongs to, from its header alone; undefined for a file that does not say. */
+export async function ownerOf(file: string, storage: Storage): Promise<string | undefined> {
+  const handle = await storage.open(file, readFlags);
+  try {
+    const prefix = Buffer.alloc(prefixBytes);
+    await handle.read(prefix, 0, prefixBytes, 0);
+    const head = Buffer.alloc(headBytes(prefix));
+    await handle.read(head, 0, head.length, 0);
+    const layout = decodeLayout(head);
+    return layout.ok ? layout.value.jobUid : undefined;
+  } finally {
+    await handle.close();
+  }
 }
 
 type Named = Pick<StateTensor, 'name' | 'shape'>;

@@ -4,7 +4,6 @@ import type { TrainingState } from './state.ts';
 import { type WriteOptions, writeCheckpoint } from './write.ts';
 
 export interface SaverOptions extends WriteOptions {
-  jobUid: string;
   onSaved: (step: number, file: string) => void;
   /** Called with the StorageError of a checkpoint that could not be written. */
   onFailure: (error: unknown) => void;

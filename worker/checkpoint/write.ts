@@ -9,9 +9,11 @@ import {
   type StorageError,
   storageError,
 } from './directory.ts';
+import { ownerOf } from './read.ts';
 
 export interface WriteOptions {
   directory: string;
+  jobUid: string;
   /** Newest checkpoints kept. */
   keep: number;
   /** Makes the temporary name this process's own. */
@@ -21,7 +23,7 @@ export interface WriteOptions {
 
 /**
  * Writes a checkpoint so that a crash at any moment leaves either the old files or the new one: temporary file, fsync,
- * rename, fsync of the directory; then removes what is older than the newest `keep`.
+ * rename, fsync of the directory; then removes this job's checkpoints older than the newest `keep`.
  * @param pieces of {@link encodeCheckpoint}
  * @throws StorageError
  */
@@ -73,8 +75,14 @@ async function syncDirectory(directory: string, storage: Storage): Promise<void>
   }
 }
 
-async function prune({ directory, keep, storage }: WriteOptions): Promise<void> {
+/** Another job's files in the same directory are neither counted nor removed. */
+async function prune({ directory, keep, jobUid, storage }: WriteOptions): Promise<void> {
   const names = await storage.readdir(directory);
-  const old = checkpointSteps(names).slice(keep).map(checkpointName);
-  for (const name of [...old, ...leftovers(names)]) await storage.rm(path.join(directory, name), { force: true });
+  const own: string[] = [];
+  for (const name of checkpointSteps(names).map(checkpointName)) {
+    const owner = await ownerOf(path.join(directory, name), storage).catch(() => undefined);
+    if (owner === jobUid) own.push(name);
+  }
+  const old = [...own.slice(keep), ...leftovers(names)];
+  for (const name of old) await storage.rm(path.join(directory, name), { force: true });
 }
