@@ -98,7 +98,7 @@ export function engineContract(open: () => Promise<Engine>): void {
       const handles = names.map((name) =>
         floats(
           Array.from({ length: size(inputs[name]!) }, (_, i) => (i % 7) - 3),
-          inputs[name]!,
+          inputs[name],
         ),
       );
       const call = node(kernel, Object.fromEntries(names.map((name, id) => [name, id])), attrs);

@@ -41,8 +41,7 @@ function cpuDevice(): Device {
     backend,
     meter: backend.meter,
     computes: true,
-    make: (shape, dtype, values) =>
-      backend.makeTensorInfo([...shape], dtype, (values?.slice() ?? zeros(shape, dtype)) as never),
+    make: (shape, dtype, values) => backend.makeTensorInfo([...shape], dtype, values?.slice() ?? zeros(shape, dtype)),
     view: (info) => contents(backend, info),
     retain: (info) => backend.incRef(info.dataId),
     release: (info) => void backend.disposeData(info.dataId),
@@ -54,7 +53,7 @@ function contents(backend: MeteredCpu, info: TensorInfo): HostData {
   const data = backend.data.get(info.dataId);
   if (!ArrayBuffer.isView(data.values))
     data.values = typed(data.values as unknown as number[], info.dtype as DType) as never;
-  return data.values as unknown as HostData;
+  return data.values;
 }
 
 function zeros(shape: readonly number[], dtype: DType): HostData {

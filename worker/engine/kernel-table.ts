@@ -38,7 +38,5 @@ function callStock(device: Device, name: string, inputs: KernelInputs, attrs: Ke
     throw new EngineError('kernelMissing', `the ${device.name} engine has no ${name}; write the model without it`);
   }
   const passed = inputs['tensors'] ?? inputs;
-  return stock.kernelFunc({ inputs: passed as never, attrs: attrs as NamedAttrMap, backend: device.backend }) as
-    | TensorInfo
-    | TensorInfo[];
+  return stock.kernelFunc({ inputs: passed as never, attrs: attrs as NamedAttrMap, backend: device.backend });
 }

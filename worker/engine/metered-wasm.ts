@@ -56,7 +56,7 @@ export class MeteredWasm extends BackendWasm {
   /** XNNPACK keeps packed weights under the tensor's id; a new id makes it pack again. */
   renew(info: TensorInfo): void {
     const buffer = this.bufferOf(info);
-    this.wasm.tfjs.disposeData(buffer.id as never);
+    this.wasm.tfjs.disposeData(buffer.id);
     buffer.id = nextId++;
     this.wasm.tfjs.registerTensor(buffer.id, elementsOf(buffer.shape), buffer.memoryOffset);
   }
@@ -68,7 +68,7 @@ export class MeteredWasm extends BackendWasm {
     try {
       return body(part);
     } finally {
-      this.wasm.tfjs.disposeData(this.bufferOf(part).id as never);
+      this.wasm.tfjs.disposeData(this.bufferOf(part).id);
       (this as unknown as { dataIdMap: Map<DataId, Buffer> }).dataIdMap.delete(part.dataId);
     }
   }

@@ -41,7 +41,7 @@ function sgd(variable: Float32Array, sum: Float32Array, scale: number, rate: num
   let check = 0;
   for (let i = 0; i < variable.length; i++) {
     const gradient = (sum[i] as number) * scale;
-    check += gradient * 0;
+    check += gradient - gradient;
     variable[i] = (variable[i] as number) - rate * gradient;
   }
   return check === 0;
@@ -57,7 +57,7 @@ function momentum(
   let check = 0;
   for (let i = 0; i < variable.length; i++) {
     const gradient = (sum[i] as number) * scale;
-    check += gradient * 0;
+    check += gradient - gradient;
     const next = momentum * (velocity[i] as number) + gradient;
     velocity[i] = next;
     variable[i] = (variable[i] as number) - learningRate * (nesterov ? gradient + momentum * next : next);
@@ -78,7 +78,7 @@ function adam(
   let check = 0;
   for (let i = 0; i < variable.length; i++) {
     const gradient = (sum[i] as number) * scale;
-    check += gradient * 0;
+    check += gradient - gradient;
     const m = beta1 * (first[i] as number) + (1 - beta1) * gradient;
     const v = beta2 * (second[i] as number) + (1 - beta2) * gradient * gradient;
     first[i] = m;

@@ -33,7 +33,7 @@ async function load(): Promise<WasmModule> {
       },
     },
   };
-  for (const kernel of getKernelsForBackend('wasm')) kernel.setupFunc?.(switched as unknown as BackendWasm);
+  for (const kernel of getKernelsForBackend('wasm')) kernel.setupFunc?.(switched);
   return wasm;
 }
 

@@ -4,7 +4,7 @@ import { type LayersModel, type Tensor, tf } from '../engine/tf.ts';
 import { differentiate, type TapeNode } from './differentiate.ts';
 import { distributionOf } from './distribution.ts';
 import { fuse } from './fuse.ts';
-import type { Constant, DType, Feed, Graph, Node, ValueId, Variable } from './graph.ts';
+import type { Constant, DType, Feed, Graph, ValueId, Variable } from './graph.ts';
 import { GraphError } from './graph-error.ts';
 import { leanLoss, targetOf } from './loss.ts';
 import { buildModel, type CaptureRequest, weightOrigins } from './model.ts';
@@ -236,7 +236,7 @@ function finish(
   return fuse(
     prune({
       values: recording.values,
-      nodes: recording.nodes as Node[],
+      nodes: recording.nodes,
       constants: [...recording.constants, ...frozen],
       draws: recording.draws.map(({ value, seed, sample }) => ({ value, distribution: distributionOf(sample, seed) })),
       layerCount: recording.layerCount,

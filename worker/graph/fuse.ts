@@ -26,8 +26,7 @@ function fuseOnce(graph: Graph, join: Join): Graph {
     if (found !== undefined) gone.add(found.replaced);
     nodes.push(found?.joined ?? node);
   }
-  const removed = new Set([...gone]);
-  return { ...graph, nodes: nodes.filter((node) => !removed.has(node)).map((node, id) => ({ ...node, id })) };
+  return { ...graph, nodes: nodes.filter((node) => !gone.has(node)).map((node, id) => ({ ...node, id })) };
 }
 
 /** How often each value is read: by nodes, through aliases, as an output, as a contribution. */

@@ -123,7 +123,7 @@ function batchFor(graph: Graph, name: string, random: () => number): Record<stri
   }
   const y = feeds['y']!;
   const target = graph.values[graph.feeds.at(-1)!.value]!;
-  if (name.includes('one-hot')) y.fill(0).forEach((_, at) => (y[at] = at % target.shape[1]! === at % 3 ? 1 : 0));
+  if (name.includes('one-hot')) y.fill(0).forEach((_, at) => (y[at] = at % 3 === at % target.shape[1]! ? 1 : 0));
   return feeds;
 }
 
@@ -177,7 +177,7 @@ async function stockGradients(
 }
 
 const used = new Set<string>();
-const sameTail = (a: string, b: string) => a.split('/').at(-1) === b.split('/').at(-1)!.replace(/_\d+$/, '');
+const sameTail = (a: string, b: string) => a.split('/').at(-1) === b.split('/').at(-1).replace(/_\d+$/, '');
 
 function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let [worst, scale] = [0, 1e-3];

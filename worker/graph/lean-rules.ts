@@ -15,7 +15,7 @@ export interface RuleContext {
 export type LeanRule = (context: RuleContext) => Readonly<Record<string, () => Tensor>>;
 
 const run = (kernel: string, inputs: Record<string, Tensor>, attrs: Readonly<Record<string, unknown>> = {}) =>
-  tf.engine().runKernel(kernel, inputs, attrs as never) as Tensor;
+  tf.engine().runKernel<Tensor>(kernel, inputs, attrs as never);
 
 /** The gradient of a reduction, repeated over the axes that were reduced. */
 function spreadBack(dy: Tensor, shape: number[], axes: number | number[] | undefined, factor: number): Tensor {

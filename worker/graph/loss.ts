@@ -14,17 +14,12 @@ export function targetOf(
 
 /** The loss as kernels of ours and tf ops; `logits` is the prediction before a closing softmax or sigmoid. */
 export function leanLoss(loss: LossName | LossFunction, y: Tensor, prediction: Tensor, logits: Tensor): Tensor {
-  switch (loss) {
-    case 'softmaxCrossEntropy':
-    case 'sparseSoftmaxCrossEntropy': {
-      const classes = logits.shape.at(-1) as number;
-      const rows = tf.reshape(logits, [-1, classes]);
-      const labels = tf.reshape(y, loss === 'softmaxCrossEntropy' ? [-1, classes] : [-1]);
-      return tf.engine().runKernel('SoftmaxCrossEntropy', { logits: rows, labels }, {}) as Tensor;
-    }
-    default:
-      return stockLoss(loss, y, prediction, logits);
-  }
+  if (loss !== 'softmaxCrossEntropy' && loss !== 'sparseSoftmaxCrossEntropy')
+    return stockLoss(loss, y, prediction, logits);
+  const classes = logits.shape.at(-1) as number;
+  const rows = tf.reshape(logits, [-1, classes]);
+  const labels = tf.reshape(y, loss === 'softmaxCrossEntropy' ? [-1, classes] : [-1]);
+  return tf.engine().runKernel<Tensor>('SoftmaxCrossEntropy', { logits: rows, labels }, {});
 }
 
 /** The same loss with TensorFlow.js's ops alone. */

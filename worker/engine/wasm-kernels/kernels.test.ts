@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Node } from '../../graph/graph.ts';
 import type { Engine, Handle } from '../engine.ts';
 import { EngineError } from '../engine.ts';
@@ -243,8 +243,8 @@ describe('corrected wasm kernels', () => {
         fc.boolean(),
         fc.boolean(),
         (m, k, n, [outerA, outerB], transposeA, transposeB) => {
-          const a = transposeA ? [outerA!, k, m] : [outerA!, m, k];
-          const b = transposeB ? [outerB!, n, k] : [outerB!, k, n];
+          const a = transposeA ? [outerA, k, m] : [outerA, m, k];
+          const b = transposeB ? [outerB, n, k] : [outerB, k, n];
           const data = { a: numbers(size(a), 1), b: numbers(size(b), 2) };
           const call = { kernel: 'BatchMatMul', attrs: { transposeA, transposeB }, inputs: { a, b } };
           const [actual, expected] = [run(wasm, call, data), run(cpu, call, data)];

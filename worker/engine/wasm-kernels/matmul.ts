@@ -34,7 +34,7 @@ function product(
   const { device } = context;
   const { a, b } = inputs;
   const [rows, inner] = a.shape.slice(-2) as [number, number];
-  const columns = b.shape.at(-1) as number;
+  const columns = b.shape.at(-1);
   const batches = [elementsOf(a.shape.slice(0, -2)), elementsOf(b.shape.slice(0, -2))] as const;
   const count = Math.max(...batches);
   if (count === 1 || rows * inner * columns < smallProduct || !(device.backend instanceof MeteredWasm)) {
