@@ -1,4 +1,4 @@
-import { coreCauses, coreDefaults, unreadableTime } from './core-kinds.ts';
+import { coreCauses, coreDefaults, unreadableTime, withoutNulls } from './core-kinds.ts';
 import { badRequest, invalid } from './errors.ts';
 import { metadataCauses, readMetadata, unknownMetadata } from './metadata.ts';
 import { isObject, type Json, type JsonObject, type KubeObject } from './object.ts';
@@ -39,7 +39,10 @@ export function readObject(body: Json, request: WriteRequest): KubeObject {
 
 function withoutUnknown(body: JsonObject, request: WriteRequest): JsonObject {
   const { type, fieldValidation } = request;
-  const pruned = type.schema === undefined ? { value: body, unknown: unknownMetadata(body) } : prune(type.schema, body);
+  const pruned =
+    type.schema === undefined
+      ? { value: withoutNulls(body), unknown: unknownMetadata(body) }
+      : prune(type.schema, body);
   const unknown = pruned.unknown.map((field) => `unknown field "${field}"`);
   if (unknown.length > 0 && fieldValidation === 'Strict') {
     const found = `strict decoding error: ${unknown.join(', ')}`;

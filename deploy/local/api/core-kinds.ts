@@ -3,6 +3,14 @@ import { isObject, type Json, type JsonObject, type KubeObject } from './object.
 
 const list = (value: Json | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : []);
 
+/** Null is the same as absent in a core kind. */
+export function withoutNulls<T extends Json>(value: T): T {
+  if (Array.isArray(value)) return value.map(withoutNulls) as T;
+  if (!isObject(value)) return value;
+  const present = Object.entries(value).filter(([, child]) => child !== null);
+  return Object.fromEntries(present.map(([field, child]) => [field, withoutNulls(child)])) as T;
+}
+
 /** The object with the defaults of its core kind filled in; other kinds come back as they are. Nothing is mutated. */
 export function coreDefaults(object: KubeObject): KubeObject {
   const spec = isObject(object['spec']) ? object['spec'] : {};
@@ -76,7 +84,11 @@ function container(value: JsonObject): JsonObject {
 }
 
 function serviceSpec(spec: JsonObject): JsonObject {
-  const ports = list(spec['ports']).map((port) => ({ protocol: 'TCP', targetPort: port['port'] ?? null, ...port }));
+  const ports = list(spec['ports']).map((port) => ({
+    protocol: 'TCP',
+    ...(port['port'] === undefined ? {} : { targetPort: port['port'] }),
+    ...port,
+  }));
   return {
     type: 'ClusterIP',
     sessionAffinity: 'None',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { LogOptions } from './server.ts';
+import type { LogOptions } from './logs.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
 const pods = '/api/v1/namespaces/default/pods';

@@ -4,6 +4,7 @@ import type { Backend } from './backend.ts';
 import { contentType, objectTypes, parseBody, readBody } from './body.ts';
 import { methodNotAllowed, noSuchPath, notImplemented } from './errors.ts';
 import { listPage } from './list.ts';
+import { notInteractive } from './listener.ts';
 import { type LogSource, logOptions, openLog } from './logs.ts';
 import { acceptedForm } from './negotiation.ts';
 import { isObject, type Json, type KubeObject } from './object.ts';
@@ -30,8 +31,6 @@ export interface Call {
   warnings: string[];
 }
 
-const unattended =
-  'is not served here: workers run as processes of this machine; use kubectl logs, or a shell on this machine';
 const interactive = ['exec', 'attach', 'portforward', 'proxy'];
 
 /** Answers a request on a resource. Throws the refusals of a real server. */
@@ -40,7 +39,7 @@ export async function serveResource(call: Call): Promise<void> {
   const { type, subresource } = target;
   const method = request.method ?? 'GET';
   if (type.plural === 'pods' && subresource !== undefined && interactive.includes(subresource)) {
-    throw notImplemented(`${subresource} ${unattended}`);
+    throw notInteractive(subresource);
   }
   if (method === 'GET' && subresource === undefined && truth(query, 'watch')) return serveWatch(call);
   if (method === 'GET') return target.name === undefined ? serveList(call) : serveGet(call);

@@ -1,5 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { CustomResourceDefinition } from '@hayate/crds/definition.ts';
 import { admittedPath } from './access.ts';
@@ -8,9 +7,10 @@ import type { Backend } from './backend.ts';
 import { contentType, objectTypes, parseBody, readBody } from './body.ts';
 import { startCollector } from './collector.ts';
 import { describeServer } from './documents.ts';
-import { noSuchPath, notImplemented, StatusError } from './errors.ts';
+import { noSuchPath } from './errors.ts';
 import { forgetOldEvents } from './event-ttl.ts';
 import { plantInitialObjects } from './initial-objects.ts';
+import { listen, refuseUpgrade } from './listener.ts';
 import type { LogSource } from './logs.ts';
 import { resourceTarget } from './request.ts';
 import { serveResource } from './resource-routes.ts';
@@ -19,7 +19,6 @@ import { answerReview, isReviewPath } from './reviews.ts';
 import { Store } from './store.ts';
 
 export { kubeconfig } from './kubeconfig.ts';
-export type { LogOptions, LogSource } from './logs.ts';
 
 /** A running API server. */
 export interface EmbeddedApi {
@@ -42,25 +41,12 @@ export interface ApiLimits {
   eventTtlMs: number;
 }
 
-const defaultLimits: ApiLimits = { logEvents: 10_000, bookmarkMs: 60_000, eventTtlMs: 3_600_000 };
-
-/** The server could not start. */
-export class EmbeddedApiError extends Error {
-  /** Code of the failed system call, for example EADDRINUSE. */
-  readonly code: string;
-  readonly retryable = false;
-
-  constructor(code: string, message: string, cause: unknown) {
-    super(message, { cause });
-    this.name = 'EmbeddedApiError';
-    this.code = code;
-  }
-}
+const defaultLimits: ApiLimits = { logEvents: 5000, bookmarkMs: 60_000, eventTtlMs: 3_600_000 };
 
 /**
  * Starts a Kubernetes API server for this machine: plain HTTP on loopback, everything in memory, guarded by a random
- * secret in the path. `port` 0 or none takes a free one. Rejects with EmbeddedApiError, code EADDRINUSE if the port is
- * taken.
+ * secret in the path. `port` 0 or none takes a free one. Rejects with one sentence if it cannot listen; `code` is
+ * EADDRINUSE if the port is taken.
  */
 export async function startEmbeddedApi(options: {
   port?: number;
@@ -145,38 +131,4 @@ export async function startEmbeddedApi(options: {
 function split(url: string): [path: string, query: string] {
   const at = url.indexOf('?');
   return at < 0 ? [url, ''] : [url.slice(0, at), url.slice(at + 1)];
-}
-
-async function listen(server: Server, port: number): Promise<number> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const code = error.code ?? 'UNKNOWN';
-      const sentence =
-        code === 'EADDRINUSE'
-          ? `port ${port} of 127.0.0.1 is in use: stop what listens there, or choose another port`
-          : `the API server cannot listen on 127.0.0.1:${port}: ${error.message}`;
-      reject(new EmbeddedApiError(code, sentence, error));
-    });
-    server.listen(port, '127.0.0.1', resolve);
-  });
-  return (server.address() as AddressInfo).port;
-}
-
-/** exec, attach and port-forward ask for another protocol; they get a sentence. */
-function refuseUpgrade(request: IncomingMessage, socket: Duplex, secret: string, port: number): void {
-  let refusal: StatusError;
-  try {
-    const path = admittedPath(split(request.url ?? '/')[0], request.headers, secret, port);
-    const verb = path.slice(path.lastIndexOf('/') + 1);
-    refusal = notImplemented(
-      `${verb} is not served here: workers run as processes of this machine; use kubectl logs, or a shell on this machine`,
-    );
-  } catch (error) {
-    refusal = error instanceof StatusError ? error : noSuchPath();
-  }
-  const body = JSON.stringify(refusal.toStatus());
-  socket.on('error', () => socket.destroy());
-  socket.end(
-    `HTTP/1.1 ${refusal.code} ${refusal.reason}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }

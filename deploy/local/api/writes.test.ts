@@ -105,6 +105,16 @@ describe('writes of the embedded API', () => {
       assert.equal(cut.code, 400);
     });
 
+    it('takes null for absent in a core kind', async () => {
+      const { body } = await post(maps, {
+        metadata: { name: 'nulls', labels: null },
+        data: { a: 'b' },
+        immutable: null,
+      });
+      assert.equal(Object.hasOwn(body, 'immutable'), false);
+      assert.equal(body.metadata.labels, undefined);
+    });
+
     it('merges stringData of a secret into data', async () => {
       const { body } = await post(maps.replace('configmaps', 'secrets'), {
         metadata: { name: 's' },

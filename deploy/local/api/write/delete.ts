@@ -6,7 +6,7 @@ import { hasGeneration } from './create.ts';
 import { liveObject } from './update.ts';
 
 /** What becomes of the dependents: deleted afterwards, deleted before, kept without their owner. */
-export type Propagation = 'Background' | 'Foreground' | 'Orphan';
+type Propagation = 'Background' | 'Foreground' | 'Orphan';
 
 /** Options of a DELETE. */
 export interface DeleteOptions {
@@ -84,7 +84,7 @@ function checkPreconditions(type: ResourceType, live: KubeObject, options: Delet
 }
 
 /** The object as it stays after a DELETE; itself if nothing changes, undefined if it goes at once. Pure. */
-export function planDelete(
+function planDelete(
   type: ResourceType,
   live: KubeObject,
   options: Pick<DeleteOptions, 'propagation' | 'gracePeriodSeconds'>,
