@@ -12,7 +12,7 @@ const script = `
 while read -r line; do :; done
 for file in "$1"/*; do
   [ -e "$file" ] || continue
-  kill -KILL -- "-\${file##*/}" 2>/dev/null
+  kill -s KILL -- "-\${file##*/}" 2>/dev/null
   rm -f "$file"
 done`;
 

@@ -19,7 +19,7 @@ class MemoryPods implements PodApi {
   watch(onPod: (pod: Pod) => void, onGone: (pod: Pod) => void) {
     this.#onPod = onPod;
     this.#onGone = onGone;
-    return Promise.resolve({ stop: () => {} });
+    return Promise.resolve({ stop: () => Promise.resolve() });
   }
   put(pod: Pod): void {
     this.pods.set(pod.metadata.uid, pod as Pod & { status?: PodStatus });

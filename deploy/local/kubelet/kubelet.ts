@@ -22,7 +22,7 @@ import { type Action, type ProcessState, planSync } from './sync.ts';
 /** What the kubelet asks of the Kubernetes API. Calls about a pod that is gone do nothing. */
 export interface PodApi {
   /** Reports every pod of every namespace, now and at each change, until stopped. */
-  watch(onPod: (pod: Pod) => void, onGone: (pod: Pod) => void): Promise<{ stop(): void }>;
+  watch(onPod: (pod: Pod) => void, onGone: (pod: Pod) => void): Promise<{ stop(): Promise<void> }>;
   bind(pod: Pod, nodeName: string): Promise<void>;
   writeStatus(pod: Pod, status: PodStatus): Promise<void>;
   /** DELETE with grace 0, only if the pod still has this uid. */
@@ -30,6 +30,8 @@ export interface PodApi {
 }
 
 export interface Kubelet {
+  /** Whether the process of the pod with this uid runs: its log may still grow. */
+  isRunning(uid: string): boolean;
   /** Ends every process (SIGTERM, then SIGKILL after `graceMs`) and stops; the API is not written to any more. */
   close(graceMs: number): Promise<void>;
 }
@@ -62,8 +64,9 @@ export async function startKubelet(api: PodApi, addresses: AddressBlock, host: P
     (pod) => kubelet.lose(pod),
   );
   return {
+    isRunning: (uid) => kubelet.isRunning(uid),
     close: async (graceMs) => {
-      watch.stop();
+      await watch.stop();
       await kubelet.close(graceMs);
     },
   };
@@ -108,6 +111,10 @@ class PodRunner {
     if (record === undefined) return;
     record.gone = true;
     this.#poke(record);
+  }
+
+  isRunning(uid: string): boolean {
+    return this.#records.get(uid)?.process.kind === 'running';
   }
 
   async close(graceMs: number): Promise<void> {

@@ -1,0 +1,99 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { type Command, parseCommand } from './command.ts';
+import { count } from './format.ts';
+import { helpText } from './help.ts';
+import { abortOnInterrupt } from './interrupt.ts';
+import { type Manifest, type ManifestFile, problemLine, readManifests } from './manifest.ts';
+import type { Terminal } from './output.ts';
+import { CommandProblem } from './problem.ts';
+import { train } from './train.ts';
+import { exampleManifest, up } from './up.ts';
+
+const interruptedStatus = 130;
+
+/** Runs one command. @returns the exit status */
+async function execute(command: Command, terminal: Terminal, signal: AbortSignal): Promise<number> {
+  switch (command.kind) {
+    case 'start': {
+      const jobs = readJobs([exampleManifest], terminal);
+      return jobs === undefined ? 2 : train({ ...command, jobs, keep: false }, terminal, signal);
+    }
+    case 'run': {
+      const jobs = readJobs(command.files, terminal);
+      return jobs === undefined ? 2 : train({ ...command, jobs }, terminal, signal);
+    }
+    case 'up':
+      return up(command, terminal, signal);
+    case 'validate': {
+      const jobs = readJobs(command.files, terminal);
+      for (const job of jobs ?? []) terminal.write(`${job.file}: ${job.name} is right\n`);
+      return jobs === undefined ? 2 : 0;
+    }
+    case 'help':
+      terminal.write(helpText(command.topic));
+      return 0;
+    case 'version':
+      terminal.write(`${version()}\n`);
+      return 0;
+    default:
+      return assertNever(command);
+  }
+}
+
+/** Jobs of all files, or undefined after every problem of every file has been printed. */
+function readJobs(paths: readonly string[], terminal: Terminal): Manifest[] | undefined {
+  const { jobs, problems } = readManifests(paths.map(readFile), existsSync);
+  if (problems.length === 0) return jobs;
+  for (const problem of problems) terminal.writeError(`${problemLine(problem)}\n`);
+  terminal.writeError(`${count(problems.length, 'problem')}; nothing was started\n`);
+  return undefined;
+}
+
+function readFile(path: string): ManifestFile {
+  try {
+    return { path, text: readFileSync(path, 'utf8') };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'does not exist' : code === 'EISDIR' ? 'is a directory; name its files' : message;
+    throw new CommandProblem('BadInput', `${path} ${why}`, error);
+  }
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function assertNever(value: never): never {
+  throw new Error(`unexpected ${JSON.stringify(value)}`);
+}
+
+const terminal: Terminal = {
+  write: (text) => process.stdout.write(text),
+  writeError: (text) => process.stderr.write(text),
+  isTerminal: process.stdout.isTTY,
+  columns: () => process.stdout.columns,
+  now: Date.now,
+  random: Math.random,
+  pid: process.pid,
+  cwd: process.cwd(),
+};
+
+const parsed = parseCommand(process.argv.slice(2));
+if (parsed.ok) {
+  const interrupt = abortOnInterrupt(process, Date.now, () => process.exit(interruptedStatus));
+  // A reader that went away (| head) wants no more of it.
+  process.stdout.on('error', () => interrupt.abort());
+  try {
+    process.exitCode = await execute(parsed.command, terminal, interrupt.signal);
+  } catch (error) {
+    const known = error instanceof CommandProblem;
+    terminal.writeError(`hayate: ${known ? error.message : ((error as Error).stack ?? String(error))}\n`);
+    process.exitCode = known ? error.exitCode : 1;
+  }
+  // Whatever a library still keeps open must not keep a person waiting.
+  process.exit();
+} else {
+  terminal.writeError(`hayate: ${parsed.sentence}\n`);
+  process.exitCode = 2;
+}

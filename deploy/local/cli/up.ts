@@ -1,0 +1,64 @@
+import { rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { startCluster } from '../cluster.ts';
+import type { Terminal } from './output.ts';
+import { CommandProblem } from './problem.ts';
+import { fileLog, holdDirectory } from './run-directory.ts';
+
+/** The manifest that `hayate start` trains. */
+export const exampleManifest = fileURLToPath(new URL('../../../crds/examples/mnist.yaml', import.meta.url));
+
+const graceMs = 1500;
+
+/** Keeps a cluster up until `signal` aborts. It starts empty: objects live in memory, logs of an earlier one go. */
+export async function up(
+  request: { directory: string; port: number },
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> {
+  const held = await holdDirectory(request.directory, terminal.pid);
+  try {
+    for (const name of ['logs', 'pods']) rmSync(join(held.path, name), { recursive: true, force: true });
+    const log = fileLog(join(held.path, 'cluster.log'));
+    const cluster = await startCluster({ directory: held.path, port: request.port, log, signal }).catch(
+      (error: unknown) => {
+        throw portProblem(error, request.port);
+      },
+    );
+    const shown = (path: string) => relative(terminal.cwd, path) || '.';
+    terminal.write(`${welcome(cluster.kubeconfigPath, shown(exampleManifest), shown(held.path), request.port)}\n`);
+    while (!signal.aborted) await sleep(2 ** 30, undefined, { signal }).catch(() => {});
+    terminal.write('stopping …\n');
+    await cluster.close(graceMs);
+    terminal.write('stopped; nothing is left running\n');
+    return 130;
+  } finally {
+    await held.release();
+  }
+}
+
+function portProblem(error: unknown, port: number): unknown {
+  if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') return error;
+  return new CommandProblem(
+    'InUse',
+    `port ${port} is in use by another program; choose another one with --port`,
+    error,
+  );
+}
+
+function welcome(kubeconfigPath: string, example: string, directory: string, port: number): string {
+  return `Hayate is up on 127.0.0.1:${port}, for this machine only. Ctrl-C ends it.
+
+In another terminal:
+
+  export KUBECONFIG=${kubeconfigPath}
+  kubectl apply -f ${example}
+  kubectl get tj -w
+  kubectl describe tj mnist
+  kubectl logs -f -l hayate.dev/job=mnist --prefix
+  kubectl delete tj mnist
+
+Logs, reports and checkpoints: ${directory}`;
+}

@@ -1,0 +1,119 @@
+import { classSentences, type FailureClass } from '@hayate/crds/exit-codes.ts';
+import { count, digits, formatPercent, formatSeconds } from './format.ts';
+import { type Happening, isOver, type JobState, remainingSeconds } from './job-state.ts';
+
+const barCells = 24;
+
+/** `████████▌       ` in eighths of a cell; `share` is 0 … 1. */
+export function bar(share: number): string {
+  const eighths = Math.round(Math.min(1, Math.max(0, share)) * barCells * 8);
+  const partial = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8] ?? '';
+  return ('█'.repeat(Math.floor(eighths / 8)) + partial).padEnd(barCells, '░');
+}
+
+/** The line of a job that is redrawn while it runs; cut to `columns`. */
+export function progressLine(state: JobState, columns: number, nowMs: number): string {
+  const { report } = state;
+  const parts =
+    report === undefined || state.phase !== 'Running'
+      ? [waitingText(state)]
+      : [
+          `${bar(report.step / state.totalSteps)} ${String(Math.floor((100 * report.step) / state.totalSteps)).padStart(3)} %`,
+          ...figures(state, nowMs),
+        ];
+  const line = [state.name, ...parts].join('  ');
+  return line.length <= columns ? line : `${line.slice(0, Math.max(0, columns - 1))}…`;
+}
+
+/** The same in words, for a log or a pipe. */
+export function plainProgress(state: JobState, nowMs: number): string {
+  return `${state.name}: ${figures(state, nowMs).join(', ')}`;
+}
+
+/** Most important first: the end of the line is what a narrow terminal cuts. */
+function figures(state: JobState, nowMs: number): string[] {
+  const { report } = state;
+  if (report === undefined) return [];
+  const parts = [`step ${report.step}/${state.totalSteps}`];
+  if (report.loss !== undefined) parts.push(`loss ${report.loss.toFixed(3)}`);
+  if (report.samplesPerSecond !== undefined) parts.push(`${digits(report.samplesPerSecond)} samples/s`);
+  const left = remainingSeconds(state, nowMs);
+  if (left !== undefined && left > 0) parts.push(`${formatSeconds(Math.max(1, Math.round(left)))} left`);
+  if (report.exposedCommunicationSeconds !== undefined) {
+    const share = report.stepSeconds
+      ? ` (${formatPercent(report.exposedCommunicationSeconds / report.stepSeconds)})`
+      : '';
+    parts.push(`waits ${formatSeconds(report.exposedCommunicationSeconds)} a step for gradients${share}`);
+  }
+  return parts;
+}
+
+function waitingText(state: JobState): string {
+  switch (state.phase) {
+    case 'Pending':
+      return 'waiting for the operator';
+    case 'Starting':
+      return `starting ${count(state.workers, 'worker')}, ${state.ready} ready`;
+    case 'Running':
+      return 'training begins';
+    case 'Restarting':
+      return 'waiting to restart';
+    case 'Suspended':
+      return 'suspended; set spec.suspend to false to go on';
+    case 'Succeeded':
+      return 'finished';
+    case 'Failed':
+      return 'failed';
+    default:
+      return assertNever(state.phase);
+  }
+}
+
+/** Lines that stay: one for each happening that a person wants to know later, none for the rest. */
+export function happeningLines(happening: Happening, state: JobState): string[] {
+  switch (happening.event) {
+    case 'phase':
+      return phaseLines(happening, state);
+    case 'failure':
+      return failureLines(happening);
+    case 'ready':
+    case 'progress':
+      return [];
+    default:
+      return assertNever(happening);
+  }
+}
+
+function phaseLines(happening: Extract<Happening, { event: 'phase' }>, state: JobState): string[] {
+  const { job, phase, attempt, message } = happening;
+  if (isOver(phase) || phase === 'Pending') return [];
+  const again = attempt > 1 ? ` (attempt ${attempt})` : '';
+  switch (phase) {
+    case 'Starting':
+      return [`${job}: starting ${count(state.workers, 'worker')}${again}`];
+    case 'Running':
+      return [`${job}: training on ${count(state.workers, 'worker')}${again}`];
+    case 'Restarting':
+    case 'Suspended':
+      return [`${job}: ${phase === 'Restarting' ? 'restarting' : 'suspended'}${message === '' ? '' : `: ${message}`}`];
+    default:
+      return assertNever(phase);
+  }
+}
+
+/** Who failed, why, and what that means: `mnist: rank 2 failed in attempt 1 at step 40: lost its peer …`. */
+export function failureLines(failure: Extract<Happening, { event: 'failure' }>): string[] {
+  const who = failure.rank === undefined ? (failure.pod ?? 'a worker') : `rank ${failure.rank}`;
+  const code = failure.exitCode === undefined ? '' : `, exit code ${failure.exitCode}`;
+  const step = failure.step === undefined ? '' : ` at step ${failure.step}`;
+  const what = classSentences[failure.class as FailureClass] ?? failure.reason;
+  const detail =
+    failure.message === '' || failure.message === what ? '' : `\n  ${failure.message.replaceAll('\n', '\n  ')}`;
+  return `${failure.job}: ${who} failed in attempt ${failure.attempt}${step} (${failure.class}${code}): ${what}${detail}`.split(
+    '\n',
+  );
+}
+
+function assertNever(value: never): never {
+  throw new Error(`unexpected ${JSON.stringify(value)}`);
+}
