@@ -25,7 +25,7 @@ export interface Built {
   /** Hash of graph and memory plan; all ranks must have the same. */
   planHash: string;
   predictedPeakBytes: number;
-  /** Peak of the same model under TensorFlow.js's own tape, predicted by shape; see memory/stock.ts. */
+  /** Peak of the same model under TensorFlow.js's own tape, predicted by shape; see graph/stock.ts. */
   stockPeakBytes: number;
   engine: EngineName;
   layers: number;
@@ -36,11 +36,13 @@ export interface StepDone {
   kind: 'step';
   /** Steps done so far. */
   step: number;
-  /** This rank's loss of a recent step (read late, never stalls). */
+  /** This rank's loss of the step. */
   loss: number | undefined;
   seconds: number;
   exposedSeconds: number;
   measuredPeakBytes: number;
+  /** Something that does not stop training but that a person should know: said once. */
+  warning?: string;
 }
 
 /** Why the compute thread gave up; `class` is a key of crds/exit-codes.ts. */
@@ -65,7 +67,7 @@ export interface ComputeFailure {
 export type FromCompute =
   | Built
   | StepDone
-  /** A copy of the state, all updates in; posted on rank 0 every checkpoint.everySteps and by every rank at the end. */
+  /** A copy of the state, all updates in; posted on rank 0 every checkpoint.everySteps. The last state comes with `finished`. */
   | { kind: 'snapshot'; state: TrainingState }
   | {
       kind: 'finished';

@@ -1,0 +1,78 @@
+import type { TrainingState } from '../checkpoint/state.ts';
+import { planBuckets } from '../communication/schedule/buckets.ts';
+import type { Bucket } from '../communication/schedule/types.ts';
+import type { Engine } from '../engine/engine.ts';
+import { slotNamesOf } from '../engine/optimizer.ts';
+import { captureTraining } from '../graph/capture.ts';
+import type { Graph, Node, Value } from '../graph/graph.ts';
+import { stockPeakBytes } from '../graph/stock.ts';
+import { type Plan, planStep } from '../memory/plan.ts';
+import type { OptimizerSettings, TrainingProgram } from '../program/define.ts';
+import { ofProgram } from '../program/program-error.ts';
+import { checkOptimizer } from './check-optimizer.ts';
+import type { Built } from './messages.ts';
+import { planHash } from './plan-hash.ts';
+import { initialState } from './weights.ts';
+
+export interface BuildRequest {
+  program: TrainingProgram;
+  /** As the program's schema returned them. */
+  parameters: unknown;
+  /** Samples of one rank's step. */
+  batchSize: number;
+  seed: number;
+  recycling: boolean;
+  engine: Engine;
+}
+
+/** A program made ready for training. */
+export interface Training {
+  request: BuildRequest;
+  optimizer: OptimizerSettings;
+  graph: Graph;
+  buckets: readonly Bucket[];
+  plan: Plan;
+  initial: TrainingState;
+}
+
+/** program → graph → plan. Throws what a person has to know before the first step. */
+export async function buildTraining(request: BuildRequest): Promise<Training> {
+  const { program, parameters, engine, recycling } = request;
+  const optimizer = checkOptimizer(ofProgram('optimizer', () => program.optimizer(parameters)));
+  const { graph, initial } = await captureTraining(request);
+  const sizes = graph.variables.map(({ index, layer }) => ({ index, layer, elements: initial[index]?.length ?? 0 }));
+  const buckets = planBuckets(sizes, { bucketBytes: bucketBytes(sizes) });
+  const optimizerSlots = slotNamesOf(optimizer.kind).length;
+  const plan = planStep({ graph, nodeBytes: nodeBytes(engine, graph), buckets, optimizerSlots, recycling });
+  return { request, optimizer, graph, buckets, plan, initial: initialState(graph, initial, optimizer.kind) };
+}
+
+/** Bytes that an engine holds at its worst while it runs a node of `graph`. */
+export function nodeBytes(engine: Engine, graph: Graph): (node: Node) => number {
+  const valueOf = (id: number) => graph.values[id] as Value;
+  return (node) => engine.runBytes(node, valueOf);
+}
+
+/**
+ * An eighth of all gradients: few enough messages, while the first buckets still leave early in backward. Below 16 KiB
+ * a message costs more than its bytes; above 4 MiB nothing is gained.
+ */
+function bucketBytes(variables: readonly { elements: number }[]): number {
+  const total = variables.reduce((sum, { elements }) => sum + 4 * elements, 0);
+  return Math.min(4 << 20, Math.max(16 << 10, Math.ceil(total / 8 / 64) * 64));
+}
+
+/** What the main thread and the other ranks are told. */
+export async function describeTraining({ request, graph, plan, buckets, initial }: Training): Promise<Built> {
+  return {
+    kind: 'built',
+    buckets,
+    initial,
+    planHash: planHash(graph, plan),
+    predictedPeakBytes: plan.peak.bytes,
+    stockPeakBytes: await stockPeakBytes(request),
+    engine: request.engine.name,
+    layers: graph.layerCount,
+    parameters: graph.variables.reduce((sum, { value }) => sum + (graph.values[value]?.bytes ?? 0) / 4, 0),
+  };
+}

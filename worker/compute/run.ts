@@ -1,0 +1,106 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { TrainingState } from '../checkpoint/state.ts';
+import type { Exchange } from '../communication/exchange.ts';
+import type { Ledger } from '../memory/ledger.ts';
+import { ofProgram, ProgramError } from '../program/program-error.ts';
+import { type StepContext, trainStep } from '../train-step.ts';
+import { batchesOf, feedsOf } from './batch.ts';
+import type { Training } from './build.ts';
+import { evaluateAccuracy } from './evaluate.ts';
+import type { FromCompute } from './messages.ts';
+import { NonFiniteError } from './non-finite.ts';
+import { openLedger } from './open-ledger.ts';
+import { Weights } from './weights.ts';
+
+export interface RunRequest {
+  training: Training;
+  exchange: Exchange;
+  state: TrainingState;
+  rank: number;
+  worldSize: number;
+  steps: number;
+  checkpointEverySteps: number;
+  /** Monotonic milliseconds. */
+  clock: () => number;
+  post: (message: FromCompute) => void;
+  /** Steps after which to stop, once somebody asked for it. */
+  stopAfter: () => number | undefined;
+}
+
+type Finished = Extract<FromCompute, { kind: 'finished' }>;
+
+/** Trains from the state's step to the last, or to where it is asked to stop. */
+export async function runTraining(request: RunRequest): Promise<Finished> {
+  const { training, exchange, state, rank, worldSize, steps, clock, post } = request;
+  const { graph, plan } = training;
+  const { engine, seed } = training.request;
+  const weights = new Weights(engine, graph.variables, training.optimizer, worldSize, state);
+  const ledger = openLedger(engine, graph, weights);
+  const context: StepContext = { graph, engine, exchange, ledger, optimizer: weights, seed, rank };
+  const batches = openBatches(request);
+  engine.resetPeak();
+
+  let step = state.step;
+  let loss: number | undefined;
+  let drained = true;
+  let stopped = false;
+  let warned = false;
+  while (step < steps && !stopped) {
+    const started = clock();
+    const feeds = feedsOf(graph, await nextBatch(batches, step), `the batch of step ${step + 1}`);
+    const { exposedSeconds, read } = trainStep(drained ? plan.first : plan.steady, context, feeds, step);
+    loss = read[0]?.[0];
+    if (!Number.isFinite(loss)) throw new NonFiniteError(step, 'the loss');
+    step += 1;
+    stopped = step < steps && step >= (request.stopAfter() ?? Infinity);
+    drained = stopped || step === steps || step % request.checkpointEverySteps === 0;
+    const drain = drained ? trainStep(plan.drain, context, [], step) : undefined;
+    const warning: string | undefined = warned ? undefined : deviationOf(ledger, training, engine.peakBytes());
+    warned ||= warning !== undefined;
+    post({
+      kind: 'step',
+      step,
+      loss,
+      seconds: (clock() - started) / 1000,
+      exposedSeconds: exposedSeconds + (drain?.exposedSeconds ?? 0),
+      measuredPeakBytes: engine.peakBytes(),
+      ...(warning !== undefined && { warning }),
+    });
+    if (drained && rank === 0 && step < steps && !stopped) post({ kind: 'snapshot', state: weights.save(step) });
+    await turn(); // lets a request to stop come in
+  }
+  await batches.return();
+  const measuredPeakBytes = engine.peakBytes();
+  const accuracy = rank === 0 && !stopped ? await evaluateAccuracy(training, weights, context) : undefined;
+  return { kind: 'finished', state: weights.save(step), loss, accuracy, stopped, measuredPeakBytes };
+}
+
+function openBatches({ training, state, rank, worldSize }: RunRequest) {
+  const { program, parameters, batchSize, seed } = training.request;
+  return batchesOf('data', () =>
+    ofProgram('data', () => program.data({ parameters, rank, worldSize, batchSize, seed, startStep: state.step })),
+  );
+}
+
+async function nextBatch(batches: ReturnType<typeof batchesOf>, step: number) {
+  const next = await batches.next();
+  if (next.done === true) {
+    throw new ProgramError(
+      'badBatch',
+      `data of the training program ended before step ${step + 1}; it must yield without end`,
+    );
+  }
+  return next.value;
+}
+
+/** What the plan got wrong, if anything. */
+function deviationOf({ deviation }: Ledger, { plan }: Training, peakBytes: number): string | undefined {
+  if (deviation !== undefined) {
+    const { event, predictedBytes, measuredBytes } = deviation;
+    const described = JSON.stringify(plan.steady.events[event]);
+    return `memory: ${measuredBytes} bytes alive after event ${event} (${described}) where the plan says ${predictedBytes}`;
+  }
+  return peakBytes > plan.peak.bytes
+    ? `memory: a peak of ${peakBytes} bytes where the plan says ${plan.peak.bytes}`
+    : undefined;
+}

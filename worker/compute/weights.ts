@@ -1,0 +1,130 @@
+import type { StateTensor, TrainingState } from '../checkpoint/state.ts';
+import type { Engine, Handle, OptimizerStep } from '../engine/engine.ts';
+import { slotNamesOf } from '../engine/optimizer.ts';
+import type { Graph, Variable } from '../graph/graph.ts';
+import type { OptimizerSettings } from '../program/define.ts';
+import { ConfigurationError } from '../program/program-error.ts';
+import { NonFiniteError } from './non-finite.ts';
+
+/** State at step 0: the variables' start values, and zeros for the optimizer. */
+export function initialState(
+  graph: Pick<Graph, 'variables'>,
+  initial: readonly Float32Array[],
+  optimizer: OptimizerSettings['kind'],
+): TrainingState {
+  const tensors = graph.variables.flatMap((variable) => {
+    const data = initial[variable.index] as Float32Array;
+    return tensorNames(variable, optimizer).map((name, slot): StateTensor => {
+      return { name, shape: variable.shape, data: slot === 0 ? data : new Float32Array(data.length) };
+    });
+  });
+  return { step: 0, tensors };
+}
+
+function tensorNames({ name, kind }: Variable, optimizer: OptimizerSettings['kind']): string[] {
+  return kind === 'averaged' ? [name] : [name, ...slotNamesOf(optimizer).map((slot) => `${name}/${slot}`)];
+}
+
+/** What training changes: variables and optimizer slots, on an engine. */
+export class Weights {
+  readonly #engine: Engine;
+  readonly #variables: readonly Variable[];
+  readonly #settings: OptimizerSettings;
+  readonly #scale: number;
+  /** Per variable: its own handle, then its slots'. */
+  readonly #handles: readonly (readonly Handle[])[];
+
+  /** Uploads `state`. Throws {@link ConfigurationError} that names every tensor that does not fit the program. */
+  constructor(
+    engine: Engine,
+    variables: readonly Variable[],
+    settings: OptimizerSettings,
+    worldSize: number,
+    state: TrainingState,
+  ) {
+    const wanted = variables.map((variable) =>
+      tensorNames(variable, settings.kind).map((name) => ({ name, shape: variable.shape })),
+    );
+    const problems = mismatches(wanted.flat(), state.tensors);
+    if (problems.length > 0) throw new ConfigurationError('stateMismatch', problems);
+    const given = new Map(state.tensors.map((tensor) => [tensor.name, tensor]));
+    this.#engine = engine;
+    this.#variables = variables;
+    this.#settings = settings;
+    this.#scale = 1 / worldSize;
+    this.#handles = wanted.map((tensors) =>
+      tensors.map(({ name, shape }) => engine.upload((given.get(name) as StateTensor).data, shape, 'float32')),
+    );
+  }
+
+  handleOf(variable: number): Handle {
+    return this.#handles[variable]?.[0] as Handle;
+  }
+
+  /** Optimizer step with the sum of all ranks' gradients of `step` (from 0). Throws {@link NonFiniteError}. */
+  update(variable: number, sum: Float32Array, step: number): void {
+    const [handle, ...slots] = this.#handles[variable] as [Handle, ...Handle[]];
+    const finite = this.#engine.update(handle, slots, sum, this.#scale, stepOf(this.#settings, step));
+    if (!finite) throw new NonFiniteError(step, `the gradient of ${this.#nameOf(variable)}`);
+  }
+
+  /** The mean of all ranks' values of `step` becomes the variable's. Throws {@link NonFiniteError}. */
+  average(variable: number, sum: Float32Array, step: number): void {
+    const mean = sum.map((value) => value * this.#scale);
+    if (!mean.every(Number.isFinite)) throw new NonFiniteError(step, this.#nameOf(variable));
+    this.#engine.write(this.handleOf(variable), mean);
+  }
+
+  /** A copy on the host. */
+  save(step: number): TrainingState {
+    const tensors = this.#variables.flatMap((variable) =>
+      tensorNames(variable, this.#settings.kind).map((name, slot): StateTensor => {
+        const data = this.#engine.read(this.#handles[variable.index]?.[slot] as Handle) as Float32Array;
+        return { name, shape: variable.shape, data };
+      }),
+    );
+    return { step, tensors };
+  }
+
+  #nameOf(variable: number): string {
+    return this.#variables[variable]?.name ?? `variable ${variable}`;
+  }
+}
+
+function stepOf(settings: OptimizerSettings, step: number): OptimizerStep {
+  switch (settings.kind) {
+    case 'sgd':
+      return settings;
+    case 'momentum':
+      return { ...settings, nesterov: settings.nesterov ?? false };
+    case 'adam': {
+      const { kind, learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7 } = settings;
+      return { kind, learningRate, beta1, beta2, epsilon, step: step + 1 };
+    }
+    default:
+      throw new TypeError(`unknown optimizer ${JSON.stringify(settings satisfies never)}`);
+  }
+}
+
+type Named = Pick<StateTensor, 'name' | 'shape'>;
+
+function mismatches(wanted: readonly Named[], given: readonly Named[]): string[] {
+  const byName = new Map(given.map((tensor) => [tensor.name, tensor]));
+  const names = new Set(wanted.map(({ name }) => name));
+  const advice = 'the checkpoint is of another program; use another checkpoint.directory';
+  return [
+    ...wanted.flatMap(({ name, shape }) => {
+      const found = byName.get(name);
+      if (found === undefined) return [`${name} is not in the start state: ${advice}`];
+      const same = found.shape.join() === shape.join();
+      return same
+        ? []
+        : [
+            `${name} has shape [${found.shape.join(', ')}] in the start state, [${shape.join(', ')}] in the program: ${advice}`,
+          ];
+    }),
+    ...given.flatMap(({ name }) =>
+      names.has(name) ? [] : [`${name} is in the start state, not in the program: ${advice}`],
+    ),
+  ];
+}

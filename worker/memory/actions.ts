@@ -1,0 +1,78 @@
+import type { Bucket } from '../communication/schedule/types.ts';
+import { type Graph, inputsOf, rootOf, type ValueId, type Variable } from '../graph/graph.ts';
+import type { Action } from './event.ts';
+import { orderNodes } from './order.ts';
+
+/** Where a variable lies in its bucket. */
+interface Place {
+  bucket: number;
+  offset: number;
+  length: number;
+}
+
+/**
+ * All that a step does but freeing: batch tensors and random numbers uploaded, sums awaited and variables updated right
+ * before their first use; contributions handed over the moment they are final; a bucket submitted with its last part.
+ * Loss and outputs are read at the end, when the last gradient has left and a read stalls nothing. Variables in no
+ * bucket are neither updated nor handed over.
+ */
+export function stepActions(graph: Graph, buckets: readonly Bucket[]): Action[] {
+  const actions: Action[] = [];
+  const places = new Map<number, Place>();
+  for (const { id, parts } of buckets) {
+    for (const { variable, offset, length } of parts) places.set(variable, { bucket: id, offset, length });
+  }
+  const missing = new Map(buckets.map(({ id, parts }) => [id, parts.length]));
+  const prepare = preparations(graph, places, actions);
+  const waiting = Map.groupBy(graph.variables, ({ contribution }) => contribution);
+
+  const handOver = ({ index, value, contribution }: Variable): void => {
+    const place = places.get(index);
+    if (place === undefined) return;
+    prepare(rootOf(graph, value)); // the sum must be out before its bucket goes round again
+    prepare(rootOf(graph, contribution));
+    actions.push({ kind: 'handOver', value: contribution, ...place });
+    const left = (missing.get(place.bucket) ?? 0) - 1;
+    missing.set(place.bucket, left);
+    if (left === 0) actions.push({ kind: 'submit', bucket: place.bucket });
+  };
+  const handOverAll = (contribution: ValueId): void => {
+    for (const variable of waiting.get(contribution) ?? []) handOver(variable);
+    waiting.delete(contribution);
+  };
+
+  for (const node of orderNodes(graph)) {
+    for (const id of inputsOf(node)) prepare(rootOf(graph, id));
+    actions.push({ kind: 'run', node: node.id });
+    for (const id of node.outputs) handOverAll(id);
+  }
+  for (const contribution of waiting.keys()) handOverAll(contribution);
+  for (const value of [...(graph.loss === undefined ? [] : [graph.loss]), ...graph.outputs]) {
+    prepare(rootOf(graph, value));
+    actions.push({ kind: 'read', value });
+  }
+  return actions;
+}
+
+/** Returns what does, once, all that has to happen before the first use of a root value. */
+function preparations(graph: Graph, places: ReadonlyMap<number, Place>, actions: Action[]): (root: ValueId) => void {
+  const first = new Map<ValueId, Action>();
+  const awaited = new Set<number>();
+  graph.feeds.forEach(({ value }, feed) => first.set(value, { kind: 'feed', feed, value }));
+  graph.draws.forEach(({ value }, draw) => first.set(value, { kind: 'draw', draw, value }));
+  for (const { index, value, kind } of graph.variables) {
+    const place = places.get(index);
+    if (place === undefined) continue;
+    first.set(value, { kind: kind === 'trained' ? 'update' : 'average', variable: index, ...place });
+  }
+  return (root) => {
+    const action = first.get(root);
+    if (action === undefined) return;
+    first.delete(root);
+    if ('bucket' in action && !awaited.has(action.bucket)) {
+      awaited.add(action.bucket);
+      actions.push({ kind: 'await', bucket: action.bucket });
+    }
+    actions.push(action);
+  };
+}

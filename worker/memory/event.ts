@@ -1,0 +1,32 @@
+import type { ValueId } from '../graph/graph.ts';
+
+/** One thing that the compute thread does. Numbers are indices into the graph's lists and bucket ids; plain data. */
+export type Event =
+  /** Uploads one tensor of the batch. */
+  | { kind: 'feed'; feed: number; value: ValueId }
+  /** Draws the step's random numbers on the host and uploads them. */
+  | { kind: 'draw'; draw: number; value: ValueId }
+  /** Blocks until the bucket's sum has arrived. */
+  | { kind: 'await'; bucket: number }
+  /** Optimizer step of a trained variable, in place, from its part of the bucket's sum. */
+  | { kind: 'update'; variable: number; bucket: number; offset: number; length: number }
+  /** Replaces a variable that the program assigns itself by the mean over the ranks. */
+  | { kind: 'average'; variable: number; bucket: number; offset: number; length: number }
+  | { kind: 'run'; node: number }
+  /** Copies a final contribution into its part of the bucket's outgoing slot. */
+  | { kind: 'handOver'; value: ValueId; bucket: number; offset: number; length: number }
+  /** All parts of the bucket are in: hands it to the lanes. */
+  | { kind: 'submit'; bucket: number }
+  /** Copies a value to the host. */
+  | { kind: 'read'; value: ValueId }
+  /** Releases one handle; a buffer goes with the last handle of its root. */
+  | { kind: 'free'; value: ValueId };
+
+/** What is done in a step, before lifetimes are known. */
+export type Action = Exclude<Event, { kind: 'free' }>;
+
+/** Events in order, with the bytes that are alive on the engine after each of them. */
+export interface Stream {
+  events: readonly Event[];
+  liveBytes: readonly number[];
+}

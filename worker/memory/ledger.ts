@@ -1,0 +1,56 @@
+import type { Engine, Handle } from '../engine/engine.ts';
+import type { Node, ValueId } from '../graph/graph.ts';
+
+/** The plan and the engine disagree about the bytes that are alive. */
+export interface Deviation {
+  /** Index of the first event after which they did. */
+  event: number;
+  predictedBytes: number;
+  measuredBytes: number;
+}
+
+/** Which handle holds which value, and whether the engine holds as many bytes as the plan says. */
+export class Ledger {
+  readonly #engine: Engine;
+  readonly #handles: (Handle | undefined)[] = [];
+  /** The first deviation since the start, or undefined as long as all predictions were exact. */
+  deviation: Deviation | undefined;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  hold(value: ValueId, handle: Handle): void {
+    this.#handles[value] = handle;
+  }
+
+  holdAll(values: readonly ValueId[], handles: readonly Handle[]): void {
+    values.forEach((value, index) => this.hold(value, handles[index] as Handle));
+  }
+
+  handleOf(value: ValueId): Handle {
+    const handle = this.#handles[value];
+    if (handle === undefined) throw new Error(`value ${value} is not alive: the plan is wrong`);
+    return handle;
+  }
+
+  inputsOf(node: Node): Record<string, Handle | readonly Handle[]> {
+    const inputs: Record<string, Handle | readonly Handle[]> = {};
+    for (const name of Object.keys(node.inputs)) {
+      const ids = node.inputs[name] as ValueId | readonly ValueId[];
+      inputs[name] = typeof ids === 'number' ? this.handleOf(ids) : ids.map((id) => this.handleOf(id));
+    }
+    return inputs;
+  }
+
+  release(value: ValueId): void {
+    this.#engine.free(this.handleOf(value));
+    this.#handles[value] = undefined;
+  }
+
+  /** Compares the engine's bytes with the prediction for the event that has just happened. */
+  compare(event: number, predictedBytes: number): void {
+    const measuredBytes = this.#engine.liveBytes();
+    if (measuredBytes !== predictedBytes) this.deviation ??= { event, predictedBytes, measuredBytes };
+  }
+}

@@ -1,0 +1,35 @@
+import { type Graph, inputsOf, type Node, type ValueId } from '../graph/graph.ts';
+import type { Action } from './event.ts';
+
+/** Indices of the actions that make a value and that read it last (the same one for a value that nobody reads). */
+export interface Lifetime {
+  first: number;
+  last: number;
+}
+
+/**
+ * Lifetimes of the handles that a step makes, aliases included. What outlives the step (variables, constants) has none.
+ * A buffer lives as long as any handle of its root.
+ */
+export function lifetimes(graph: Graph, actions: readonly Action[]): Map<ValueId, Lifetime> {
+  const found = new Map<ValueId, Lifetime>();
+  actions.forEach((action, at) => {
+    for (const value of readsOf(graph, action)) {
+      const lifetime = found.get(value);
+      if (lifetime !== undefined) lifetime.last = at;
+    }
+    for (const value of makesOf(graph, action)) found.set(value, { first: at, last: at });
+  });
+  return found;
+}
+
+/** Values whose handles an action makes. */
+export function makesOf(graph: Graph, action: Action): readonly ValueId[] {
+  if (action.kind === 'run') return (graph.nodes[action.node] as Node).outputs;
+  return action.kind === 'feed' || action.kind === 'draw' ? [action.value] : [];
+}
+
+function readsOf(graph: Graph, action: Action): readonly ValueId[] {
+  if (action.kind === 'run') return inputsOf(graph.nodes[action.node] as Node);
+  return action.kind === 'handOver' || action.kind === 'read' ? [action.value] : [];
+}

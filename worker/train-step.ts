@@ -1,0 +1,98 @@
+import type { Exchange } from './communication/exchange.ts';
+import { drawInto } from './engine/draw.ts';
+import type { Engine, HostData } from './engine/engine.ts';
+import type { Draw, Graph, Node, Value } from './graph/graph.ts';
+import type { Stream } from './memory/event.ts';
+import type { Ledger } from './memory/ledger.ts';
+
+/** Everything that a step works on. */
+export interface StepContext {
+  graph: Graph;
+  engine: Engine;
+  exchange: Exchange;
+  ledger: Ledger;
+  /** Takes sums into the variables; throws when one is not finite. `step` is the one that the sum belongs to. */
+  optimizer: {
+    update(variable: number, sum: Float32Array, step: number): void;
+    average(variable: number, sum: Float32Array, step: number): void;
+  };
+  seed: number;
+  rank: number;
+}
+
+export interface StepResult {
+  /** Seconds in which computing stood still for sums. */
+  exposedSeconds: number;
+  /** What the plan reads: the loss, or a forward pass's outputs. */
+  read: HostData[];
+}
+
+/**
+ * One training step, counted from 0: does what the plan says, in its order, and decides nothing. Sums that it takes in
+ * belong to the step before. `batch` is in the order of the graph's feeds.
+ */
+export function trainStep(stream: Stream, on: StepContext, batch: readonly HostData[], step: number): StepResult {
+  const { graph, engine, exchange, ledger } = on;
+  const result: StepResult = { exposedSeconds: 0, read: [] };
+  const slot = (place: Part, data: Float32Array) => data.subarray(place.offset, place.offset + place.length);
+
+  for (const [index, event] of stream.events.entries()) {
+    switch (event.kind) {
+      case 'await':
+        result.exposedSeconds += exchange.await(event.bucket);
+        break;
+      case 'update':
+        on.optimizer.update(event.variable, slot(event, exchange.sum(event.bucket)), step - 1);
+        break;
+      case 'average':
+        on.optimizer.average(event.variable, slot(event, exchange.sum(event.bucket)), step - 1);
+        break;
+      case 'feed':
+        upload(on, event.value, batch[event.feed] as HostData);
+        break;
+      case 'draw':
+        upload(on, event.value, numbersOf(on, event.draw, step));
+        break;
+      case 'run': {
+        const node = graph.nodes[event.node] as Node;
+        ledger.holdAll(node.outputs, engine.run(node, ledger.inputsOf(node)));
+        break;
+      }
+      case 'free':
+        ledger.release(event.value);
+        break;
+      case 'handOver':
+        engine.readInto(ledger.handleOf(event.value), slot(event, exchange.outgoing(event.bucket)));
+        break;
+      case 'submit':
+        exchange.submit(event.bucket); // these gradients leave while we go on
+        break;
+      case 'read':
+        result.read.push(engine.read(ledger.handleOf(event.value)));
+        break;
+      default:
+        assertNever(event);
+    }
+    ledger.compare(index, stream.liveBytes[index] as number);
+  }
+  return result;
+}
+
+type Part = { offset: number; length: number };
+
+function upload({ graph, engine, ledger }: StepContext, id: number, data: HostData): void {
+  const { shape, dtype } = graph.values[id] as Value;
+  ledger.hold(id, engine.upload(data, shape, dtype));
+}
+
+function numbersOf({ graph, seed, rank }: StepContext, index: number, step: number): Float32Array {
+  const draw = graph.draws[index] as Draw;
+  const length = (graph.values[draw.value] as Value).shape.reduce((product, size) => product * size, 1);
+  const numbers = new Float32Array(length);
+  drawInto(draw, index, { seed, step, rank }, numbers);
+  return numbers;
+}
+
+function assertNever(event: never): never {
+  throw new Error(`unknown event ${JSON.stringify(event)}`);
+}
