@@ -76,6 +76,11 @@ export class KubeClient {
     const cluster = this.#config.getCurrentCluster();
     if (!cluster) throw new Error('the kubeconfig has no current cluster; set current-context to one of its contexts');
     this.#server = cluster.server.replace(/\/+$/, '');
+    // The library takes plain HTTP only when told not to verify the certificate that such a server does not have.
+    const user = this.#config.getCurrentUser() ?? { name: 'nobody' };
+    if (this.#server.startsWith('http:')) {
+      this.#config.loadFromClusterAndUser({ ...cluster, skipTLSVerify: true }, user);
+    }
   }
 
   async get<T extends KubeObject>(resource: Resource, namespace: string, name: string): Promise<T> {

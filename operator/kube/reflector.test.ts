@@ -177,10 +177,14 @@ describe('Reflector', () => {
     assert.deepEqual(seen, []);
   });
 
-  it('goes on when a handler throws, and calls the others', async () => {
+  it('goes on when a handler throws and whoever is told of it too, and calls the others', async () => {
     api.put(path('a'), { metadata: {} });
     const options = { client, resource: things, namespace: undefined, clock: quick, random: () => 0.5 };
-    reflector = new Reflector({ ...options, onError: (error) => errors.push(error) });
+    const onError = (error: unknown) => {
+      errors.push(error);
+      throw new Error('bad listener');
+    };
+    reflector = new Reflector({ ...options, onError });
     reflector.onChange(() => {
       throw new Error('bad handler');
     });

@@ -104,7 +104,7 @@ export class Reflector<T extends KubeObject> {
       if (this.#stop.signal.aborted) return;
       const gone = isGone(error);
       if (gone) this.#options.onRound?.('gone');
-      else this.#options.onError(error);
+      else this.#report(error);
       const known = error instanceof ApiError ? error : undefined;
       const relist = gone || known === undefined || known.reason === 'BadWatchLine';
       this.#step({ kind: 'failed', relist, retryAfterMs: known?.retryAfterMs });
@@ -157,13 +157,21 @@ export class Reflector<T extends KubeObject> {
     this.#step({ kind: 'ended', watchedMs: clock.nowMs() - startedMs });
   }
 
+  #report(error: unknown): void {
+    try {
+      this.#options.onError(error);
+    } catch {
+      // Whoever listens is broken; the cache must go on all the same.
+    }
+  }
+
   #emit(changes: Change<T>[]): void {
     for (const change of changes) {
       for (const handler of this.#handlers) {
         try {
           handler(change);
         } catch (error) {
-          this.#options.onError(error);
+          this.#report(error);
         }
       }
     }

@@ -32,7 +32,7 @@ export class TestApi {
     const user = { name: 'u', user: {} };
     const cluster = {
       name: 'c',
-      cluster: { server: `http://127.0.0.1:${port}/secret`, 'insecure-skip-tls-verify': true },
+      cluster: { server: `http://127.0.0.1:${port}/secret` },
     };
     const context = { name: 'x', context: { cluster: 'c', user: 'u' } };
     return JSON.stringify({

@@ -13,7 +13,11 @@ const step = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('end' as const),
       pod: fc.nat(3),
-      code: fc.constantFrom(0, 0, 0, 1, 137, ...Object.values(exitCodes)),
+      // Mostly what a restart may cure: a permanent failure ends the story.
+      code: fc.oneof(
+        { weight: 9, arbitrary: fc.constantFrom(0, 1, 10, 137) },
+        fc.constantFrom(...Object.values(exitCodes)),
+      ),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('remove' as const), pod: fc.nat(3) }) },
@@ -62,7 +66,7 @@ function calmDown(world: SimulatedWorld): void {
 describe('planJob, whatever happens', () => {
   it('ends, starts no attempt too many, never mixes attempts, and rests when nothing changes', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), fc.nat(3), (steps, maxRestarts) => {
+      fc.property(fc.array(step, { maxLength: 80, size: 'max' }), fc.nat(4), (steps, maxRestarts) => {
         const world = new SimulatedWorld(specOf({ workers: { replicas: 3 }, failurePolicy: { maxRestarts } }));
         let resumes = 0;
         let attempt = 0;
