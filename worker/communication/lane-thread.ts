@@ -8,6 +8,10 @@ import { fromRecord, toRecord } from './shared-state.ts';
 import { listenGrpc } from './transport/grpc.ts';
 import type { Transport } from './transport/transport.ts';
 
+/** How long the last bytes may take to leave; there is nothing to wait for once the exchange has failed. */
+const goodbyeMs = 5000;
+const brokenGoodbyeMs = 100;
+
 const data = workerData as LaneThreadData;
 const post = (message: FromLane) => parentPort!.postMessage(message);
 
@@ -64,7 +68,7 @@ function run(transport: Transport): void {
         return undefined;
       case 'close':
         clearInterval(watch);
-        await transport.close();
+        await transport.close(lane.failed ? brokenGoodbyeMs : goodbyeMs);
         return undefined;
       default:
         return assertNever(order);

@@ -1,13 +1,14 @@
 import { type Arena, laneOf, planProgram } from './arena.ts';
 import type { Program } from './collective/program.ts';
 import { type Action, Progress } from './collective/progress.ts';
-import { ExchangeError } from './exchange.ts';
+import type { ExchangeError } from './exchange.ts';
+import { defectSentence, gone, timedOut, unusable, type Waiting } from './failures.ts';
 import { createTreeSum, type KernelMemory, type TreeSum } from './reduce/kernel.ts';
 import type { Phase } from './schedule/priority.ts';
 import type { Collective, ExchangePlan } from './schedule/types.ts';
 import { type QueuedSend, SendQueue } from './send-queue.ts';
 import { SharedState, toRecord } from './shared-state.ts';
-import { decodeFrame, encodeFrame, type Frame, type FrameDefect } from './transport/frame.ts';
+import { decodeFrame, encodeFrame, type Frame } from './transport/frame.ts';
 import { decodeRequest, encodeRequest } from './transport/request.ts';
 import type { Transport, TransportListener } from './transport/transport.ts';
 
@@ -32,14 +33,6 @@ export interface LaneStats {
   /** Frames that were dropped because they belong to another attempt or an earlier plan. */
   fencedFrames: number;
   waitingFor: Waiting[];
-}
-
-/** A bucket that this rank has handed in and whose sum has not come: the ranks it waits for. */
-export interface Waiting {
-  bucket: number;
-  step: number;
-  ranks: number[];
-  seconds: number;
 }
 
 interface OpenBucket {
@@ -143,21 +136,19 @@ export class Lane implements TransportListener {
   checkTimeout(): void {
     const now = this.#options.now();
     const { timeoutMs } = this.#options;
-    for (const { bucket, step, ranks, seconds } of this.#waiting()) {
-      const heard = Math.max(0, ...ranks.map((rank) => this.#lastHeard[rank] ?? 0));
-      if (seconds * 1000 < timeoutMs || now - heard < timeoutMs) continue;
-      const who = ranks.length === 1 ? `rank ${ranks[0]}` : `ranks ${ranks.join(', ')}`;
-      const what = `bucket ${bucket} (layer ${this.#opened?.plan.buckets[bucket]?.layer}) in step ${step} of this attempt`;
-      this.fail(
-        new ExchangeError('exchangeTimeout', `${who} sent nothing for ${what} within ${timeoutMs / 1000} s`, {
-          blamedRank: ranks[0],
-        }),
-      );
+    for (const waiting of this.#waiting()) {
+      const heard = Math.max(0, ...waiting.ranks.map((rank) => this.#lastHeard[rank] ?? 0));
+      if (waiting.seconds * 1000 < timeoutMs || now - heard < timeoutMs) continue;
+      this.fail(timedOut(waiting, this.#opened!.plan.buckets[waiting.bucket]!.layer, timeoutMs));
     }
   }
 
   stats(): LaneStats {
     return structuredClone({ ...this.#stats, waitingFor: this.#waiting() });
+  }
+
+  get failed(): boolean {
+    return this.#failure !== undefined;
   }
 
   /** The first failure ends the exchange for compute and for the other lanes. */
@@ -174,12 +165,12 @@ export class Lane implements TransportListener {
     const decoded = decodeFrame(bytes, this.#options.fence);
     if (decoded.kind === 'defect') {
       if (decoded.defect === 'otherAttempt') this.#stats.fencedFrames += 1;
-      else this.#corrupt(from, defectSentence(decoded.defect));
+      else this.#refuse(from, defectSentence(decoded.defect));
       return;
     }
     const { frame } = decoded;
     this.#lastHeard[from] = this.#options.now();
-    if (frame.source !== from) return this.#corrupt(from, `it claims to come from rank ${frame.source}`);
+    if (frame.source !== from) return this.#refuse(from, `it claims to come from rank ${frame.source}`);
     if (frame.phase === 'probe') {
       if (this.#probe !== undefined && --this.#probe.left === 0) this.#probe.done();
       return;
@@ -195,7 +186,7 @@ export class Lane implements TransportListener {
     if (this.#failure !== undefined) return;
     const request = decodeRequest(bytes);
     this.#lastHeard[from] = this.#options.now();
-    if (request === undefined) return this.#corrupt(from, 'it is no request');
+    if (request === undefined) return this.#refuse(from, 'it is no request');
     if (request.kind === 'probe') {
       const { rank: source, fence, transport } = this.#options;
       const header = { phase: 'probe', source, fence, plan: 0, step: 0, bucket: 0, chunk: 0, offset: 0 } as const;
@@ -214,8 +205,12 @@ export class Lane implements TransportListener {
     this.#missLeft(rank);
   }
 
+  #refuse(from: number, what: string): void {
+    this.fail(unusable(from, what));
+  }
+
   lost(rank: number, reason: string): void {
-    this.fail(new ExchangeError('peerLost', `rank ${rank} is gone: ${reason}`, { blamedRank: rank }));
+    this.fail(gone(rank, reason));
   }
 
   #missLeft(rank: number): void {
@@ -230,12 +225,12 @@ export class Lane implements TransportListener {
   #take(opened: Opened, from: number, frame: Frame, phase: Phase): void {
     const { bucket, chunk, step, payload } = frame;
     const open = opened.buckets[bucket];
-    if (open === undefined) return this.#corrupt(from, `it names bucket ${bucket}, which the plan does not have`);
+    if (open === undefined) return this.#refuse(from, `it names bucket ${bucket}, which the plan does not have`);
     const refusal = open.progress.refuse(phase, chunk, from, step);
-    if (refusal !== undefined) return this.#corrupt(from, `in bucket ${bucket}, ${refusal.refused}`);
+    if (refusal !== undefined) return this.#refuse(from, `in bucket ${bucket}, ${refusal.refused}`);
     const { offset, length } = open.program.chunks[chunk]!;
     if (frame.offset !== offset || payload.length !== 4 * length)
-      return this.#corrupt(from, `chunk ${chunk} of bucket ${bucket} has other bounds`);
+      return this.#refuse(from, `chunk ${chunk} of bucket ${bucket} has other bounds`);
     const place =
       phase === 'result'
         ? opened.arena.slots[bucket]!.result + 4 * offset
@@ -332,29 +327,6 @@ export class Lane implements TransportListener {
       const unread = this.#peers().filter((peer) => this.#queues[peer]!.has(bucket));
       return [{ bucket, step, ranks: owing.length > 0 ? owing : unread, seconds: (now - since) / 1000 }];
     });
-  }
-
-  #corrupt(from: number, what: string): void {
-    this.fail(
-      new ExchangeError('corruptFrame', `a message of rank ${from} cannot be used: ${what}`, { blamedRank: from }),
-    );
-  }
-}
-
-function defectSentence(defect: Exclude<FrameDefect, 'otherAttempt'>): string {
-  switch (defect) {
-    case 'truncated':
-      return 'it is truncated';
-    case 'overlong':
-      return 'it is longer than it says';
-    case 'noFrame':
-      return 'it is no frame of the gradient exchange';
-    case 'otherVersion':
-      return 'it has another version of the protocol; run one version of Hayate on all workers';
-    case 'flipped':
-      return 'its checksum does not match, so bytes were changed on the way';
-    default:
-      return assertNever(defect);
   }
 }
 

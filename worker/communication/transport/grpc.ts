@@ -10,6 +10,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { ExchangeError } from '../exchange.ts';
+import { unreachable } from '../failures.ts';
 import { maxPayloadBytes } from './frame.ts';
 import type { PeerAddress, Transport, TransportListener } from './transport.ts';
 
@@ -25,7 +26,6 @@ export interface GrpcOptions {
 
 const maxMessageBytes = maxPayloadBytes + (64 << 10);
 const maxRequestBytes = 1024;
-const goodbyeMs = 1000;
 const retryMs = 50;
 
 const path = '/hayate.exchange.v1.Lane/Open';
@@ -115,7 +115,7 @@ class GrpcEnd implements Transport {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#changed = resolve;
       const left = deadline - performance.now();
-      if (left <= 0) throw absent(missing(), timeoutMs, 'it did not dial this rank');
+      if (left <= 0) throw unreachable(missing(), timeoutMs, 'it did not dial this rank');
       const timer = setTimeout(resolve, left);
       await promise;
       clearTimeout(timer);
@@ -130,14 +130,14 @@ class GrpcEnd implements Transport {
     if (!this.#gone.has(to)) this.#outgoing[to]?.write(request);
   }
 
-  async close(): Promise<void> {
+  async close(timeoutMs: number): Promise<void> {
     this.#closing = true;
     const ended = this.#others().flatMap((rank) => {
       const calls = [this.#incoming[rank], this.#outgoing[rank]].filter((call) => call !== undefined);
       for (const call of calls) call.end();
       return calls.map((call) => (call.closed ? Promise.resolve() : new Promise((done) => call.once('close', done))));
     });
-    await Promise.race([Promise.all(ended), new Promise((done) => setTimeout(done, goodbyeMs).unref())]);
+    await Promise.race([Promise.all(ended), new Promise((done) => setTimeout(done, timeoutMs).unref())]);
     for (const client of this.#clients) client.close();
     this.#server.forceShutdown();
   }
@@ -197,7 +197,7 @@ class GrpcEnd implements Transport {
     let why = `nobody answers at ${host}:${port}`;
     while (!this.#closing) {
       const left = deadline - performance.now();
-      if (left <= 0) throw absent([rank], deadline - started, why);
+      if (left <= 0) throw unreachable([rank], deadline - started, why);
       if (await ready(client, left)) {
         const refusal = await this.#call(rank, client);
         if (refusal === undefined) return;
@@ -244,15 +244,4 @@ function ready(client: Client, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     client.waitForReady(Date.now() + timeoutMs, (error) => resolve(error === undefined));
   });
-}
-
-function absent(ranks: readonly number[], timeoutMs: number, why: string): ExchangeError {
-  const who = ranks.length === 1 ? `rank ${ranks[0]}` : `ranks ${ranks.join(', ')}`;
-  return new ExchangeError(
-    'peerLost',
-    `${who} could not be reached within ${Math.round(timeoutMs / 100) / 10} s: ${why}`,
-    {
-      blamedRank: ranks[0],
-    },
-  );
 }

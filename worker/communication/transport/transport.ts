@@ -30,6 +30,6 @@ export interface Transport {
   /** Never blocks; the transport keeps `frame` until it is on its way. */
   send(to: number, frame: Buffer): void;
   request(to: number, request: Buffer): void;
-  /** Sends what it still holds, tells the peers, and ends. */
-  close(): Promise<void>;
+  /** Sends what it still holds, tells the peers, and ends; by force after `timeoutMs`. */
+  close(timeoutMs: number): Promise<void>;
 }
