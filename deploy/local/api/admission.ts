@@ -1,4 +1,5 @@
-import { coreCauses, coreDefaults, unreadableTime, withoutNulls } from './core-kinds.ts';
+import { coreCauses, coreDefaults, withoutNulls } from './core-kinds.ts';
+import { unreadableField } from './core-types.ts';
 import { badRequest, invalid } from './errors.ts';
 import { metadataCauses, readMetadata, unknownMetadata } from './metadata.ts';
 import { isObject, type Json, type JsonObject, type KubeObject } from './object.ts';
@@ -32,7 +33,7 @@ export function readObject(body: Json, request: WriteRequest): KubeObject {
   const metadata = readMetadata(body, type.kind, type.version);
   const known = withoutUnknown({ ...body, apiVersion, kind: type.kind }, request);
   const object: KubeObject = { ...known, apiVersion, kind: type.kind, metadata };
-  const unreadable = unreadableTime(object);
+  const unreadable = type.schema === undefined ? unreadableField(object) : undefined;
   if (unreadable !== undefined) throw badRequest(unreadable);
   return object;
 }

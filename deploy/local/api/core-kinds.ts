@@ -113,8 +113,6 @@ function secret(object: KubeObject): KubeObject {
   return { type: 'Opaque', ...rest, data };
 }
 
-const microTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(?:Z|[+-]\d\d:\d\d)$/;
-
 /** What the server itself refuses in a core kind; only what would mislead if it were let through. */
 export function coreCauses(object: KubeObject): StatusCause[] {
   const spec = isObject(object['spec']) ? object['spec'] : {};
@@ -137,15 +135,4 @@ export function coreCauses(object: KubeObject): StatusCause[] {
     default:
       return [];
   }
-}
-
-/** A time that the server cannot read, as the sentence of a 400; undefined if all is well. Leases and events carry microseconds, exactly six digits. */
-export function unreadableTime(object: KubeObject): string | undefined {
-  const spec = isObject(object['spec']) ? object['spec'] : {};
-  const times = object.kind === 'Lease' ? [spec['renewTime'], spec['acquireTime']] : [];
-  if (object.kind === 'Event') times.push(object['eventTime'] as Json | undefined);
-  const wrong = times.find((time) => typeof time === 'string' && !microTime.test(time));
-  if (wrong === undefined) return undefined;
-  const problem = `parsing time ${JSON.stringify(wrong)} as "2006-01-02T15:04:05.000000Z07:00": it needs exactly six digits after the seconds`;
-  return `${object.kind} in version "${object.apiVersion.split('/').at(-1)}" cannot be handled as a ${object.kind}: ${problem}`;
 }

@@ -105,6 +105,22 @@ describe('writes of the embedded API', () => {
       assert.equal(cut.code, 400);
     });
 
+    it('refuses values of another type in a core kind, in the words of a real server', async () => {
+      const service = { metadata: { name: 's' }, spec: { selector: { app: true }, ports: [{ port: 1 }] } };
+      const refused = await post(maps.replace('configmaps', 'services'), service);
+      const problem = 'json: cannot unmarshal bool into Go struct field Service.spec.selector of type string';
+      assert.deepEqual(
+        [refused.code, refused.body.message],
+        [400, `Service in version "v1" cannot be handled as a Service: ${problem}`],
+      );
+      const containers = [{ ...container, env: [{ name: 'A', value: 1 }] }];
+      assert.equal((await post(pods, pod('typed', { containers }))).code, 400);
+      assert.equal((await post(pods, pod('typed', { containers: {} }))).code, 400);
+      const readinessProbe = { httpGet: { port: 'http' } };
+      assert.equal((await post(pods, pod('typed', { containers: [{ ...container, readinessProbe }] }))).code, 201);
+      assert.equal((await post(maps, { metadata: { name: 'typed' }, data: { value: 'x', port: '1' } })).code, 201);
+    });
+
     it('takes null for absent in a core kind', async () => {
       const { body } = await post(maps, {
         metadata: { name: 'nulls', labels: null },
