@@ -1,5 +1,8 @@
 import * as core from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
+import { chainOps } from './chained-ops.ts';
+
+chainOps();
 
 /** TensorFlow.js as programs see it: core ops, `tf.sequential`, `tf.model`, `tf.input` and `tf.layers`. */
 export const tf = { ...core, ...layers };

@@ -6,7 +6,7 @@ import { distributionOf } from './distribution.ts';
 import { fuse } from './fuse.ts';
 import type { Constant, DType, Feed, Graph, ValueId, Variable } from './graph.ts';
 import { GraphError } from './graph-error.ts';
-import { leanLoss, targetOf } from './loss.ts';
+import { leanLoss, regularized, targetOf } from './loss.ts';
 import { buildModel, type CaptureRequest, weightOrigins } from './model.ts';
 import { prune } from './prune.ts';
 import { type RecordedWeight, Recording } from './recording.ts';
@@ -32,7 +32,7 @@ export async function captureTraining<P>(request: CaptureRequest<P>): Promise<Ca
       const target = targetOf(loss, prediction.shape);
       const y = recording.feed(target.shape, target.dtype);
       feeds.list.push({ name: 'y', value: recording.valueOf(y) });
-      return leanLoss(loss, y, prediction, logits);
+      return regularized(model, leanLoss(loss, y, prediction, logits));
     });
     const loss = recording.valueOf(run.result);
     if (run.result.size !== 1)

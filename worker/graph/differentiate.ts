@@ -30,8 +30,9 @@ export function differentiate(
   wanted: readonly ValueId[],
 ): Map<ValueId, ValueId> {
   const steps = tape.map((op) => stepOf(recording, op)).filter(({ inputs, outputs }) => !sameBuffer(inputs, outputs));
-  const needed = reach(steps, new Set(wanted));
-  const fromBatch = reach(steps, batchValues(recording));
+  const isFloat = (id: ValueId) => recording.values[id]?.dtype === 'float32';
+  const needed = reach(steps, new Set(wanted), isFloat);
+  const fromBatch = reach(steps, batchValues(recording), () => true);
   const contributions = new Map<ValueId, Tensor[]>([[loss, [tf.scalar(1)]]]);
 
   const total = (id: ValueId): Tensor | undefined => {
@@ -44,7 +45,7 @@ export function differentiate(
 
   for (const step of steps.toReversed()) {
     const sought = step.inputs.filter(([, id]) => needed.has(id));
-    if (sought.length === 0 || !step.outputs.some((id) => contributions.has(id))) continue;
+    if (sought.length === 0 || !step.outputs.some((id) => needed.has(id) && contributions.has(id))) continue;
     recording.backwardLayer = Math.max(1, ...step.outputs.map((id) => recording.layerOf(id)));
     recording.role = 'inputGradient';
     const first = recording.nodes.length;
@@ -86,11 +87,14 @@ function sameBuffer(inputs: Step['inputs'], outputs: Step['outputs']): boolean {
   return outputs.every((output) => inputs.some(([, id]) => id === output));
 }
 
-/** Values that depend on any of `from`. */
-function reach(steps: readonly Step[], from: ReadonlySet<ValueId>): Set<ValueId> {
+/**
+ * Values that depend on any of `from` by a path of which each value passes `through`: nothing depends on weights
+ * smoothly through a comparison or an index, so gradients end there.
+ */
+function reach(steps: readonly Step[], from: ReadonlySet<ValueId>, through: (id: ValueId) => boolean): Set<ValueId> {
   const reached = new Set(from);
   for (const { inputs, outputs } of steps) {
-    if (inputs.some(([, id]) => reached.has(id))) for (const id of outputs) reached.add(id);
+    if (inputs.some(([, id]) => reached.has(id))) for (const id of outputs.filter(through)) reached.add(id);
   }
   return reached;
 }

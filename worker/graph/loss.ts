@@ -1,4 +1,4 @@
-import { type Tensor, tf } from '../engine/tf.ts';
+import { type LayersModel, type Tensor, tf } from '../engine/tf.ts';
 import type { LossFunction, LossName } from '../program/define.ts';
 import type { DType } from './graph.ts';
 
@@ -36,4 +36,9 @@ export function stockLoss(loss: LossName | LossFunction, y: Tensor, prediction: 
     default:
       return loss(tf, y, prediction);
   }
+}
+
+/** Adds the penalties of the layers' regularizers. */
+export function regularized(model: LayersModel, loss: Tensor): Tensor {
+  return model.calculateLosses().reduce<Tensor>((total, penalty) => tf.add(total, penalty), loss);
 }

@@ -22,6 +22,10 @@ export function buildModel<P>({ program, parameters, seed }: CaptureRequest<P>):
       'the model has an input of unknown size; give every axis but the first a number',
     );
   }
+  const constrained = (model.trainableWeights as unknown as WeightHolder[]).find(({ constraint }) => constraint !== null);
+  if (constrained !== undefined) {
+    throw new GraphError('unsupported', `${constrained.originalName} has a constraint; constraints are not applied in training here, remove it`);
+  }
   return model;
 }
 
@@ -29,6 +33,7 @@ interface WeightHolder {
   val: { dataId: object };
   originalName: string;
   trainable: boolean;
+  constraint: object | null;
 }
 
 /** Which layer every weight belongs to, by the data it holds now. Names do not depend on what else the process built. */

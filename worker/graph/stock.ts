@@ -1,13 +1,13 @@
 import { onStockBackend, shapeBackends } from '../engine/capture-backend.ts';
 import { type Tensor, tf, type Variable } from '../engine/tf.ts';
 import type { OptimizerSettings } from '../program/define.ts';
-import { stockLoss, targetOf } from './loss.ts';
+import { regularized, stockLoss, targetOf } from './loss.ts';
 import { buildModel, type CaptureRequest } from './model.ts';
 
 /**
  * Bytes of distinct buffers that TensorFlow.js's own training step, `optimizer.minimize`, would hold at its worst for
  * this program: weights, optimizer state, the batch, and what its tape keeps. The real tape and optimizer run, on a
- * backend without arithmetic; its kernels are those of the WASM engine.
+ * backend without arithmetic; its kernels are those of the WASM engine. 0 where that tape cannot train the program.
  */
 export async function stockPeakBytes<P>(request: CaptureRequest<P>): Promise<number> {
   const { stock } = await shapeBackends();
@@ -30,7 +30,7 @@ export async function stockPeakBytes<P>(request: CaptureRequest<P>): Promise<num
             const prediction = model.apply(inputs.length === 1 ? (inputs[0] as Tensor) : inputs, {
               training: true,
             }) as Tensor;
-            return stockLoss(loss, y, prediction, prediction) as never;
+            return regularized(model, stockLoss(loss, y, prediction, prediction)) as never;
           },
           false,
           variables,
@@ -43,6 +43,8 @@ export async function stockPeakBytes<P>(request: CaptureRequest<P>): Promise<num
       tf.dispose([...inputs, y]);
       return peak;
     });
+  } catch {
+    return 0;
   } finally {
     minimizer.dispose();
     model.dispose();
