@@ -8,7 +8,7 @@ const heldOut = 1500;
 /** A small convolutional network for handwritten digits; 1,500 of the 10,000 are held out for evaluation. */
 export default defineTraining({
   parameters: z.object({
-    learningRate: z.number().positive().default(0.003),
+    learningRate: z.number().positive().default(0.01),
   }),
   model: (tf) =>
     tf.sequential({

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { type Graph, inputsOf, type Node, rootOf, type ValueId } from '../graph/graph.ts';
+import { type ArbitraryStep, arbitraryStep } from './arbitrary-graph.ts';
+import type { Event } from './event.ts';
+import { planStep } from './plan.ts';
+
+const planned = (step: ArbitraryStep, recycling = true) => planStep({ ...step, recycling });
+const holds = (property: (step: ArbitraryStep) => void) =>
+  fc.assert(fc.property(arbitraryStep, property), { numRuns: 300 });
+
+/** What an engine would do: handles by value, checked at every event. Returns the bytes alive after each. */
+function replay({ graph, optimizerSlots }: ArbitraryStep, events: readonly Event[]): number[] {
+  const resident = new Set<ValueId>([...graph.variables, ...graph.constants].map(({ value }) => value));
+  const alive = new Set<ValueId>(resident);
+  const gone = new Set<ValueId>();
+  const slots = graph.variables.filter(({ kind }) => kind === 'trained').map(({ value }) => bytesOf(graph, value));
+  const make = (value: ValueId) => {
+    assert.ok(!alive.has(value) && !gone.has(value), `value ${value} is made twice`);
+    alive.add(value);
+  };
+  const read = (value: ValueId) => assert.ok(alive.has(value), `value ${value} is read while it is not alive`);
+  const bytes = events.map((event) => {
+    if (event.kind === 'run') {
+      const node = graph.nodes[event.node] as Node;
+      inputsOf(node).forEach(read);
+      node.outputs.forEach(make);
+    }
+    if (event.kind === 'feed' || event.kind === 'draw') make(event.value);
+    if (event.kind === 'handOver' || event.kind === 'read') read(event.value);
+    if (event.kind === 'free') {
+      read(event.value);
+      alive.delete(event.value);
+      gone.add(event.value);
+    }
+    const roots = new Set([...alive].map((value) => rootOf(graph, value)));
+    return [...roots].reduce((sum, root) => sum + bytesOf(graph, root), 0) + optimizerSlots * total(slots);
+  });
+  assert.deepEqual(alive, resident, 'something of the step outlives it');
+  return bytes;
+}
+
+const bytesOf = (graph: Graph, id: ValueId) => graph.values[id]?.bytes ?? 0;
+const total = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0);
+
+describe('planStep', () => {
+  it('reads only what is alive, frees everything once, and predicts the bytes after every event', () => {
+    holds((step) => {
+      const { steady, first } = planned(step);
+      assert.deepEqual(steady.liveBytes, replay(step, steady.events));
+      assert.deepEqual(first.liveBytes, replay(step, first.events));
+    });
+  });
+
+  it('predicts as well when nothing is freed before the end, and never more than that when it is', () => {
+    holds((step) => {
+      const kept = planned(step, false);
+      assert.deepEqual(kept.steady.liveBytes, replay(step, kept.steady.events));
+      const firstFree = kept.steady.events.findIndex(({ kind }) => kind === 'free');
+      assert.ok(kept.steady.events.slice(firstFree).every(({ kind }) => kind === 'free'));
+      assert.ok(planned(step).peak.bytes <= kept.peak.bytes);
+    });
+  });
+
+  it('puts the peak where it is', () => {
+    holds((step) => {
+      const { steady, peak, baseBytes } = planned(step);
+      const highs = steady.events.map((event, at) => {
+        const before = steady.liveBytes[at - 1] ?? baseBytes;
+        const during = event.kind === 'run' ? before + step.nodeBytes(step.graph.nodes[event.node] as Node) : 0;
+        return Math.max(during, steady.liveBytes[at] as number);
+      });
+      assert.equal(peak.bytes, Math.max(baseBytes, ...highs));
+      assert.equal(highs[peak.event] ?? baseBytes, peak.bytes);
+    });
+  });
+
+  it('runs every node once', () => {
+    holds((step) => {
+      const ran = planned(step).steady.events.flatMap((event) => (event.kind === 'run' ? [event.node] : []));
+      assert.deepEqual(
+        ran.toSorted((a, b) => a - b),
+        step.graph.nodes.map(({ id }) => id),
+      );
+    });
+  });
+
+  it('awaits each bucket once, updates a variable before anything reads it, and submits a bucket when it is whole', () => {
+    holds((step) => {
+      const { events } = planned(step).steady;
+      const at = (wanted: (event: Event) => boolean) => events.findIndex(wanted);
+      for (const { id, parts } of step.buckets) {
+        const inBucket = events.filter((event) => 'bucket' in event && event.bucket === id).map(({ kind }) => kind);
+        assert.equal(inBucket[0], 'await');
+        assert.equal(inBucket.at(-1), 'submit');
+        assert.equal(inBucket.length, 2 + 2 * parts.length);
+        for (const { variable, offset, length } of parts) {
+          const { value, contribution, kind } = step.graph.variables[variable]!;
+          const takes = { kind: kind === 'trained' ? 'update' : 'average', variable, bucket: id, offset, length };
+          const updated = at((event) => 'variable' in event && event.variable === variable);
+          assert.deepEqual(events[updated], takes);
+          const read = at((event) => event.kind === 'run' && readsRoot(step.graph, event.node, value));
+          assert.ok(read === -1 || updated < read);
+          assert.ok(
+            at((e) => e.kind === 'handOver' && e.value === contribution && e.offset === offset && e.bucket === id) >
+              updated,
+          );
+        }
+      }
+    });
+  });
+
+  it('hands a contribution over before any other node runs, once the node that makes it has run', () => {
+    holds((step) => {
+      const { events } = planned(step).steady;
+      events.forEach((event, index) => {
+        if (event.kind !== 'handOver') return;
+        const before = events.slice(0, index).findLast((earlier) => earlier.kind === 'run');
+        assert.ok(step.graph.nodes[before?.node ?? -1]?.outputs.includes(event.value));
+      });
+    });
+  });
+
+  it('leaves the sums to the drain after a step with nothing on its way, and takes all of them in there', () => {
+    holds((step) => {
+      const { steady, first, drain, baseBytes } = planned(step);
+      const takesIn = ({ kind }: Event) => kind === 'await' || kind === 'update' || kind === 'average';
+      assert.deepEqual(
+        first.events,
+        steady.events.filter((event) => !takesIn(event)),
+      );
+      assert.deepEqual(drain.events, steady.events.filter(takesIn));
+      assert.ok(drain.liveBytes.every((bytes) => bytes === baseBytes));
+    });
+  });
+});
+
+function readsRoot(graph: Graph, node: number, root: ValueId): boolean {
+  return inputsOf(graph.nodes[node] as Node).some((id) => rootOf(graph, id) === root);
+}
