@@ -101,6 +101,12 @@ const cases: Record<string, TrainingProgram> = {
       }),
     'sparseSoftmaxCrossEntropy',
   ),
+  'a product over an axis that is put back': program((t) => {
+    const input = t.input({ shape: [6] });
+    const side = () => t.layers.dense({ units: 4, activation: 'softplus' }).apply(input);
+    const dot = t.layers.dot({ axes: 1 }).apply([side(), side()] as never);
+    return t.model({ inputs: input, outputs: dot as never });
+  }, 'meanSquaredError'),
   'a loss of the program itself and a shared layer': program(
     (t) => {
       const input = t.input({ shape: [5] });

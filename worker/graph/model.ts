@@ -22,9 +22,14 @@ export function buildModel<P>({ program, parameters, seed }: CaptureRequest<P>):
       'the model has an input of unknown size; give every axis but the first a number',
     );
   }
-  const constrained = (model.trainableWeights as unknown as WeightHolder[]).find(({ constraint }) => constraint !== null);
+  const constrained = (model.trainableWeights as unknown as WeightHolder[]).find(
+    ({ constraint }) => constraint !== null,
+  );
   if (constrained !== undefined) {
-    throw new GraphError('unsupported', `${constrained.originalName} has a constraint; constraints are not applied in training here, remove it`);
+    throw new GraphError(
+      'unsupported',
+      `${constrained.originalName} has a constraint; constraints are not applied in training here, remove it`,
+    );
   }
   return model;
 }

@@ -185,11 +185,13 @@ export class Recording implements Recorder {
         ? tensor.map((t: TensorInfo) => this.valueOf(t))
         : this.valueOf(tensor as TensorInfo);
     }
-    const x = inputs['x'] as TensorInfo | undefined;
     const result = this.backend.shapesOf(name, inputs, attrs);
     const infos = Array.isArray(result) ? result : [result];
     const only = infos[0] as TensorInfo;
-    if (x !== undefined && only.dataId === x.dataId) return this.alias(ids['x'] as ValueId, only);
+    const shared = Object.entries(inputs).find(
+      ([, tensor]) => tensor !== undefined && tensor !== null && 'dataId' in tensor && tensor.dataId === only.dataId,
+    );
+    if (shared !== undefined) return this.alias(ids[shared[0]] as ValueId, only);
     if (name === 'ZerosLike' || name === 'OnesLike') {
       this.ids.set(only.dataId, this.addFill(only.shape, supported(only.dtype, name), name === 'OnesLike' ? 1 : 0));
       return only;
