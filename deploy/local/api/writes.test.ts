@@ -239,6 +239,17 @@ describe('writes of the embedded API', () => {
       assert.equal(agreed.code, 200);
     });
 
+    it('applies to /status the status alone, and elsewhere all but the status', async () => {
+      const path = `${widgetsPath}/halves`;
+      const both = { ...widget('halves', { count: 1 }), status: { count: 9 } };
+      const main = await server.apply(path, both, 'spec');
+      assert.equal(main.body.status, undefined);
+      const status = await server.apply(`${path}/status`, { ...both, spec: { count: 5 } }, 'status');
+      assert.deepEqual([status.body.spec.count, status.body.status], [1, { count: 9 }]);
+      assert.deepEqual(managers(status), ['spec Apply', 'status Apply status']);
+      assert.equal((await server.apply(`${widgetsPath}/none/status`, widget('none'))).code, 404);
+    });
+
     it('lets a client rewrite managedFields, and reset it', async () => {
       const path = `${widgetsPath}/mixed`;
       const patch = (value: unknown): Promise<Answer> =>
