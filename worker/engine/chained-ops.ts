@@ -1,5 +1,5 @@
+/// <reference types="@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.d.ts" />
 import * as core from '@tensorflow/tfjs-core';
-import type {} from '@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.d.ts';
 
 /** Ops that are methods of tensors under their own name, the tensor being the first argument. */
 const plain = `
