@@ -58,7 +58,7 @@ export function mnistJob(name: string, spec: Record<string, unknown> = {}): Kube
     metadata: { name, namespace: 'default' },
     spec: {
       workers: { replicas: 4 },
-      training: { program: { builtin: 'mnist' }, globalBatchSize: 64, steps: 40 },
+      training: { program: { builtin: 'mnist' }, globalBatchSize: 64, steps: 120 },
       checkpoint: { everySteps: 5 },
       failurePolicy: { maxRestarts: 40, backoff: { initialSeconds: 0.1, factor: 1, maxSeconds: 0.1 } },
       ...spec,

@@ -34,7 +34,7 @@ describe('a worker killed at a random moment', () => {
     const moments: string[] = [];
     for (let done = 0; done < kills; ) {
       // Uniform over start-up and training alike; the last attempts must be left time to finish.
-      await sleep(Math.random() * 6000);
+      await sleep(Math.random() * 8000);
       const job = await jobOf(cluster, 'disturbed');
       assert.notEqual(job.status?.phase, 'Failed', JSON.stringify(job.status?.failures));
       if (job.status?.phase === 'Succeeded') {
