@@ -20,6 +20,12 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
+/** A rough span of time, at least a second: `22 s`, `3 min 20 s`. */
+export function formatWholeSeconds(seconds: number): string {
+  const whole = Math.max(1, Math.round(seconds));
+  return whole < 60 ? `${whole} s` : formatSeconds(whole);
+}
+
 /** A number with about three digits, without a power of ten. */
 export function digits(value: number): string {
   const size = Math.abs(value);

@@ -80,7 +80,9 @@ export function observeJob(before: JobState, job: TrainingJob): Observation {
     const { time: _, ...told } = failure;
     happenings.push({ event: 'failure', job: state.name, ...told });
   }
-  if (state.phase !== before.phase || (attempt !== before.attempt && before.attempt > 0)) {
+  // A restart can be over between two looks; a new number while the group still waits says nothing yet.
+  const restartedUnseen = attempt !== before.attempt && before.attempt > 0 && state.phase === 'Running';
+  if (state.phase !== before.phase || restartedUnseen) {
     happenings.push({ event: 'phase', job: state.name, phase: state.phase, attempt, message: phaseMessage(job) });
   }
   if (state.phase === 'Starting' && state.ready !== before.ready) {

@@ -59,6 +59,12 @@ function readFile(path: string): ManifestFile {
   }
 }
 
+/** Errors with a code carry a sentence for people; anything else is a fault of ours, with its place. */
+function sentenceOf(error: unknown): string {
+  const { code, message, stack } = error as { code?: unknown; message?: string; stack?: string };
+  return (code === undefined ? stack : message) ?? String(error);
+}
+
 function version(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
@@ -87,9 +93,9 @@ if (parsed.ok) {
   try {
     process.exitCode = await execute(parsed.command, terminal, interrupt.signal);
   } catch (error) {
-    const known = error instanceof CommandProblem;
-    terminal.writeError(`hayate: ${known ? error.message : ((error as Error).stack ?? String(error))}\n`);
-    process.exitCode = known ? error.exitCode : 1;
+    process.exitCode = error instanceof CommandProblem ? error.exitCode : 1;
+    if (interrupt.signal.aborted) process.exitCode = interruptedStatus;
+    else terminal.writeError(`hayate: ${sentenceOf(error)}\n`);
   }
   // Whatever a library still keeps open must not keep a person waiting.
   process.exit();

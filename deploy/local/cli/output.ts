@@ -49,7 +49,7 @@ export function peopleOutput(terminal: Terminal): Output {
       const running = states.filter(({ phase }) => phase !== 'Succeeded' && phase !== 'Failed');
       screen.redraw(
         running.map((state) => progressLine(state, terminal.columns() - 1, nowMs)),
-        running.filter(({ report }) => report !== undefined).map((state) => plainProgress(state, nowMs)),
+        running.filter(({ report }) => (report?.step ?? 0) > 0).map((state) => plainProgress(state, nowMs)),
       );
     },
     finished(result, tail) {

@@ -61,7 +61,8 @@ function weightsText(state: JobState, ranks: readonly FinalReport[]): string {
 
 function communicationRows(first: FinalReport, ranks: readonly FinalReport[]): string[] {
   const { bytesByCollective, bucketsByCollective, reasons } = first.communication;
-  const sent = Object.entries(bytesByCollective).map(([collective, bytes]) => {
+  const used = Object.entries(bytesByCollective).filter(([, bytes]) => bytes > 0);
+  const sent = used.map(([collective, bytes]) => {
     const buckets = bucketsByCollective[collective];
     return `${collective} ${formatBytes(bytes)}${buckets === undefined ? '' : ` in ${count(buckets, 'bucket')}`}`;
   });

@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { destination, type Logger, pino } from 'pino';
 import { diskProblem } from '../kubelet/logs.ts';
@@ -9,50 +7,59 @@ import { CommandProblem } from './problem.ts';
 /** A directory that one cluster has for itself until `release`. */
 export interface HeldDirectory {
   path: string;
-  release(): Promise<void>;
+  release(): void;
 }
 
+const lockFile = 'pid';
+
 /**
- * Creates a directory where needed and holds it. The lock is a Unix socket without a file, so it cannot be left behind.
- * @throws CommandProblem when another process holds it or it cannot be written
+ * Creates a directory where needed and holds it by a file that names this process. What a killed process left there
+ * does not count.
+ * @throws CommandProblem when a living process holds it or it cannot be written
  */
-export async function holdDirectory(path: string, pid: number): Promise<HeldDirectory> {
-  const pidFile = join(path, 'pid');
+export function holdDirectory(path: string, pid: number): HeldDirectory {
   orUnwritable(path, () => mkdirSync(path, { recursive: true }));
   const real = realpathSync(path);
-  const server = createServer();
-  const name = `\0hayate-${createHash('sha256').update(real).digest('hex').slice(0, 32)}`;
-  const held = await new Promise<boolean>((resolve) => {
-    server.once('error', () => resolve(false));
-    server.listen(name, () => resolve(true));
-  });
-  if (!held) {
-    const holder = existsSync(pidFile) ? ` by process ${readFileSync(pidFile, 'utf8').trim()}` : '';
-    throw new CommandProblem('InUse', `${real} is in use${holder}; end that one first or choose another --directory`);
+  const lock = join(real, lockFile);
+  const mine = `${pid} ${startOf(pid)}\n`;
+  const holder = holderOf(real);
+  if (holder !== undefined) {
+    const what = `${real} is in use by process ${holder}`;
+    throw new CommandProblem('InUse', `${what}; end that one first, or choose another directory with --directory`);
   }
-  server.unref();
-  orUnwritable(path, () => writeFileSync(pidFile, `${pid}\n`));
-  return {
-    path: real,
-    release: async () => {
-      rmSync(pidFile, { force: true });
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-      });
-    },
-  };
+  orUnwritable(lock, () => {
+    rmSync(lock, { force: true });
+    writeFileSync(lock, mine, { flag: 'wx' });
+  });
+  return { path: real, release: () => rmSync(lock, { force: true }) };
+}
+
+/** Number of the living process that holds a directory. */
+function holderOf(path: string): number | undefined {
+  const [pid, start] = textOf(join(path, lockFile)).trim().split(' ');
+  return pid !== undefined && start !== undefined && startOf(Number(pid)) === start ? Number(pid) : undefined;
+}
+
+/** When a process was started, in ticks since boot; empty if there is none. Tells it from a later one of its number. */
+function startOf(pid: number): string {
+  const stat = textOf(`/proc/${pid}/stat`);
+  // The second field is a name in parentheses that may hold anything; the start is field 22.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Runs of `hayate start` that are kept; its example can be trained again at any time. */
 const keptRuns = 5;
 
 /** Makes `<root>/runs/<kind>-<time>` and holds it; older runs of the example make room. */
-export async function freshRun(
-  root: string,
-  kind: 'start' | 'run',
-  nowMs: number,
-  pid: number,
-): Promise<HeldDirectory> {
+export function freshRun(root: string, kind: 'start' | 'run', nowMs: number, pid: number): HeldDirectory {
   const runs = join(root, 'runs');
   const stamp = new Date(nowMs).toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-');
   orUnwritable(runs, () => mkdirSync(runs, { recursive: true }));
@@ -67,7 +74,7 @@ export async function freshRun(
 
 function removeOldRuns(runs: string): void {
   const old = readdirSync(runs)
-    .filter((name) => name.startsWith('start-') && !existsSync(join(runs, name, 'pid')))
+    .filter((name) => name.startsWith('start-') && holderOf(join(runs, name)) === undefined)
     .sort()
     .slice(0, -keptRuns);
   for (const name of old) rmSync(join(runs, name), { recursive: true, force: true });
@@ -83,7 +90,7 @@ function orUnwritable(path: string, write: () => void): void {
 
 /** Log of a cluster's own parts. A disk that fills up costs log lines, not the run. */
 export function fileLog(path: string): Logger {
-  const file = destination({ dest: path, sync: false, mkdir: true });
+  const file = destination({ dest: path, sync: true, mkdir: true });
   file.on('error', () => {});
   return pino({ base: null }, file);
 }

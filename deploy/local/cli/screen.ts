@@ -21,6 +21,7 @@ export function terminalScreen(write: (text: string) => void): Screen {
   };
   return {
     print(lines) {
+      if (lines.length === 0) return;
       wipe();
       for (const line of lines) write(`${line}\n`);
       draw();

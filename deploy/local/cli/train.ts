@@ -32,7 +32,7 @@ const tailLines = 12;
  */
 export async function train(request: TrainRequest, terminal: Terminal, signal: AbortSignal): Promise<number> {
   const output = request.json ? jsonOutput(terminal) : peopleOutput(terminal);
-  const run = await freshRun(request.directory, request.kind, terminal.now(), terminal.pid);
+  const run = freshRun(request.directory, request.kind, terminal.now(), terminal.pid);
   let cluster: Cluster | undefined;
   try {
     cluster = await startCluster({ directory: run.path, log: fileLog(join(run.path, 'cluster.log')), signal });
@@ -48,7 +48,7 @@ export async function train(request: TrainRequest, terminal: Terminal, signal: A
     const interrupted = signal.aborted && !request.keep;
     if (interrupted) output.notice('stopping the workers …');
     await cluster?.close(interrupted ? graceMs.interrupted : graceMs.finished);
-    await run.release();
+    run.release();
     if (cluster !== undefined) output.end(run.path, interrupted);
   }
 }

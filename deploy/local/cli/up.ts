@@ -18,7 +18,7 @@ export async function up(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
-  const held = await holdDirectory(request.directory, terminal.pid);
+  const held = holdDirectory(request.directory, terminal.pid);
   try {
     for (const name of ['logs', 'pods']) rmSync(join(held.path, name), { recursive: true, force: true });
     const log = fileLog(join(held.path, 'cluster.log'));
@@ -35,7 +35,7 @@ export async function up(
     terminal.write('stopped; nothing is left running\n');
     return 130;
   } finally {
-    await held.release();
+    held.release();
   }
 }
 

@@ -1,8 +1,8 @@
 import { classSentences, type FailureClass } from '@hayate/crds/exit-codes.ts';
-import { count, digits, formatPercent, formatSeconds } from './format.ts';
+import { count, digits, formatSeconds, formatWholeSeconds } from './format.ts';
 import { type Happening, isOver, type JobState, remainingSeconds } from './job-state.ts';
 
-const barCells = 24;
+const barCells = 20;
 
 /** `████████▌       ` in eighths of a cell; `share` is 0 … 1. */
 export function bar(share: number): string {
@@ -11,17 +11,20 @@ export function bar(share: number): string {
   return ('█'.repeat(Math.floor(eighths / 8)) + partial).padEnd(barCells, '░');
 }
 
-/** The line of a job that is redrawn while it runs; cut to `columns`. */
+/** The line of a job that is redrawn while it runs: as many figures as fit into `columns`. */
 export function progressLine(state: JobState, columns: number, nowMs: number): string {
   const { report } = state;
-  const parts =
-    report === undefined || state.phase !== 'Running'
-      ? [waitingText(state)]
-      : [
-          `${bar(report.step / state.totalSteps)} ${String(Math.floor((100 * report.step) / state.totalSteps)).padStart(3)} %`,
-          ...figures(state, nowMs),
-        ];
-  const line = [state.name, ...parts].join('  ');
+  if (report === undefined || state.phase !== 'Running') return cut(`${state.name}  ${waitingText(state)}`, columns);
+  const percent = Math.floor((100 * report.step) / state.totalSteps);
+  let line = `${state.name}  ${bar(report.step / state.totalSteps)} ${String(percent).padStart(3)} %`;
+  for (const figure of figures(state, nowMs)) {
+    if (line.length + 2 + figure.length > columns) break;
+    line += `  ${figure}`;
+  }
+  return cut(line, columns);
+}
+
+function cut(line: string, columns: number): string {
   return line.length <= columns ? line : `${line.slice(0, Math.max(0, columns - 1))}…`;
 }
 
@@ -38,12 +41,11 @@ function figures(state: JobState, nowMs: number): string[] {
   if (report.loss !== undefined) parts.push(`loss ${report.loss.toFixed(3)}`);
   if (report.samplesPerSecond !== undefined) parts.push(`${digits(report.samplesPerSecond)} samples/s`);
   const left = remainingSeconds(state, nowMs);
-  if (left !== undefined && left > 0) parts.push(`${formatSeconds(Math.max(1, Math.round(left)))} left`);
-  if (report.exposedCommunicationSeconds !== undefined) {
-    const share = report.stepSeconds
-      ? ` (${formatPercent(report.exposedCommunicationSeconds / report.stepSeconds)})`
-      : '';
-    parts.push(`waits ${formatSeconds(report.exposedCommunicationSeconds)} a step for gradients${share}`);
+  if (left !== undefined && left > 0) parts.push(`${formatWholeSeconds(left)} left`);
+  const { exposedCommunicationSeconds: waited, stepSeconds } = report;
+  if (waited !== undefined) {
+    const share = stepSeconds ? ` (${Math.round((100 * waited) / stepSeconds)} %)` : '';
+    parts.push(`waits ${formatSeconds(waited)} a step${share}`);
   }
   return parts;
 }
@@ -94,8 +96,9 @@ function phaseLines(happening: Extract<Happening, { event: 'phase' }>, state: Jo
     case 'Running':
       return [`${job}: training on ${count(state.workers, 'worker')}${again}`];
     case 'Restarting':
+      return [`${job}: restarting all workers from the last checkpoint`];
     case 'Suspended':
-      return [`${job}: ${phase === 'Restarting' ? 'restarting' : 'suspended'}${message === '' ? '' : `: ${message}`}`];
+      return [`${job}: suspended${message === '' ? '' : `: ${message}`}`];
     default:
       return assertNever(phase);
   }
