@@ -25,7 +25,10 @@ export async function work(context: Context, open: AsyncDisposableStack): Promis
   const telemetry = new Telemetry(context, async () => (await lanes?.stats())?.bytesByCollective ?? {});
   const saver = openSaver(context, failure, (step) => telemetry.saved(step));
   const compute = new ComputeLink(new URL('compute/thread.ts', import.meta.url), {
-    onStep: (step) => telemetry.stepped(step),
+    onStep: (step) => {
+      telemetry.stepped(step);
+      if (step.warning !== undefined) log.warn(step.warning);
+    },
     onSnapshot: (state) => saver?.save(state),
     onFailure: failure.fail,
   });
