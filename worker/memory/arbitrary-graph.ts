@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { planBuckets } from '../communication/schedule/buckets.ts';
 import type { Bucket } from '../communication/schedule/types.ts';
 import type { Graph, Node, Value, ValueId, Variable } from '../graph/graph.ts';

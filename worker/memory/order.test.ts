@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { captureTraining } from '../graph/capture.ts';
 import type { Node, ValueId } from '../graph/graph.ts';
 import { inputsOf } from '../graph/graph.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { type Graph, inputsOf, type Node, rootOf, type ValueId } from '../graph/graph.ts';
 import { type ArbitraryStep, arbitraryStep } from './arbitrary-graph.ts';
 import type { Event } from './event.ts';
