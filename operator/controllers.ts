@@ -14,6 +14,9 @@ import { jobResource } from './trainingjob/execute.ts';
 import type { StoredJob } from './trainingjob/observe.ts';
 import { ReportReader } from './trainingjob/progress.ts';
 
+/** What the operator logs to: one line of JSON a transition. */
+export type Log = Pick<Logger, 'debug' | 'info' | 'warn'>;
+
 export interface Surroundings {
   client: KubeClient;
   /** Undefined = all namespaces. */
@@ -21,7 +24,7 @@ export interface Surroundings {
   workerImage: string;
   clock: Clock;
   random: () => number;
-  log: Logger;
+  log: Log;
   metrics: OperatorMetrics;
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type Logger, pino } from 'pino';
-import { controllers } from './controllers.ts';
+import { pino } from 'pino';
+import { controllers, type Log } from './controllers.ts';
 import { serveHealth } from './health.ts';
 import { KubeClient } from './kube/client.ts';
 import { type Clock, systemClock } from './kube/clock.ts';
@@ -19,7 +19,7 @@ export interface OperatorOptions {
   /** Address that the port is opened on; omitted = loopback only. */
   metricsHost?: string;
   clock?: Clock;
-  log: Logger;
+  log: Log;
 }
 
 /**
@@ -85,8 +85,12 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
     return;
   }
   const workerImage = values['worker-image'] ?? env['HAYATE_WORKER_IMAGE'];
+  const file = values.kubeconfig ?? env['KUBECONFIG'];
   const metricsPort = Number(values['metrics-port']);
   const problems = [
+    ...(file || env['KUBERNETES_SERVICE_HOST']
+      ? []
+      : ['not in a cluster: --kubeconfig or KUBECONFIG must name a file']),
     ...(workerImage ? [] : ['--worker-image or HAYATE_WORKER_IMAGE must name an image']),
     ...(/^\d{1,5}$/.test(values['metrics-port']) && metricsPort <= 65_535
       ? []
@@ -96,7 +100,6 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
       : [`--log-level ${values['log-level']}: not one of ${Object.keys(pino.levels.values).join(', ')}`]),
   ];
   if (problems.length > 0 || !workerImage) throw new Error(problems.join('\n'));
-  const file = values.kubeconfig ?? env['KUBECONFIG'];
   const log = pino({ level: values['log-level'] });
   const operator = await startOperator({
     ...(file ? { kubeconfig: readFileSync(file, 'utf8') } : {}),

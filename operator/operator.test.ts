@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
 import type { TrainingJobStatus } from '@hayate/crds/trainingjob.ts';
 import { pino } from 'pino';
 import { TestApi } from './kube/test-api.ts';
@@ -57,5 +59,19 @@ describe('startOperator', () => {
     const events = () => api.find('/events/').map((event) => (event as { reason?: string }).reason);
     await until('its event', () => events().length === 3);
     assert.deepEqual(events(), ['Started', 'Running', 'Succeeded']);
+  });
+});
+
+describe('node operator/main.ts', () => {
+  it('names everything that is wrong with its arguments at once and exits 2', () => {
+    const main = path.join(import.meta.dirname, 'main.ts');
+    const run = spawnSync(process.execPath, [main, '--metrics-port', '1e9', '--log-level', 'loud'], {
+      encoding: 'utf8',
+      env: {},
+    });
+    assert.equal(run.status, 2);
+    for (const word of ['--worker-image', '--kubeconfig', '--metrics-port 1e9', '--log-level loud']) {
+      assert.ok(run.stderr.includes(word), `${word} in: ${run.stderr}`);
+    }
   });
 });

@@ -14,7 +14,7 @@ export interface Terminated {
   finishedAt?: string;
 }
 
-export interface ContainerStatus {
+interface ContainerStatus {
   name: string;
   ready?: boolean;
   state?: {
@@ -54,7 +54,7 @@ export interface Pod extends KubeObject {
   };
 }
 
-export interface ServicePort {
+interface ServicePort {
   name: string;
   port: number;
   targetPort: number;

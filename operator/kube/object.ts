@@ -1,5 +1,5 @@
 /** Object metadata as far as the runtime reads it; everything else travels through unread. */
-export interface Metadata {
+interface Metadata {
   name: string;
   namespace?: string;
   uid?: string;

@@ -60,7 +60,7 @@ export function withConditions(
 }
 
 /** The printable summary of the conditions. */
-export function phaseOf(status: TrainingJobStatus): Phase {
+function phaseOf(status: TrainingJobStatus): Phase {
   if (isTrue(status, 'Failed')) return 'Failed';
   if (isTrue(status, 'Succeeded')) return 'Succeeded';
   if (isTrue(status, 'Suspended')) return 'Suspended';

@@ -1,6 +1,6 @@
 import type { TrainingJobStatus } from '@hayate/crds/trainingjob.ts';
 import type { Clock } from '../kube/clock.ts';
-import type { ApiError } from '../kube/errors.ts';
+import { type ApiError, isNotFound } from '../kube/errors.ts';
 import type { EventRecorder, Happening } from '../kube/events.ts';
 import { mergeDiff } from '../kube/merge-diff.ts';
 import type { Reconcile } from '../kube/runner.ts';
@@ -45,10 +45,13 @@ async function writeStatus(observed: Observed, status: TrainingJobStatus, api: A
   const patch = mergeDiff(written, status);
   if (patch === undefined) return;
   const { resourceVersion } = stored.metadata;
-  await api.patchStatus(jobResource, identity.namespace, identity.name, {
-    metadata: { resourceVersion },
-    status: patch,
-  });
+  const body = { metadata: { resourceVersion }, status: patch };
+  try {
+    await api.patchStatus(jobResource, identity.namespace, identity.name, body);
+  } catch (error) {
+    // Deleted meanwhile: there is nothing left to say.
+    if (!isNotFound(error)) throw error;
+  }
 }
 
 /** A refusal that will not pass by itself is shown where a person looks: in the condition that says why nothing runs. */

@@ -20,7 +20,7 @@ export interface StoredJob extends KubeObject {
 }
 
 /** What rank 0 reported last, in the words of the status. */
-export interface Reported {
+interface Reported {
   attempt: number;
   progress: Omit<Progress, 'time'>;
   checkpoint?: NonNullable<TrainingJobStatus['checkpoint']>;

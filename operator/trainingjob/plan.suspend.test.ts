@@ -128,10 +128,11 @@ describe('planJob: progress', () => {
     world.nowMs += second;
     world.settle();
     assert.equal(world.status.progress?.step, 2);
-    world.report = report(3);
+    world.report = { ...report(2), loss: 0.5 };
     for (const name of world.podNames) world.end(name, 0);
     world.settle();
-    assert.equal(world.status.progress?.step, 3);
+    assert.equal(world.status.progress?.loss, '0.5');
+    assert.equal(world.status.progress?.step, 3, 'a job that succeeded has done all its steps');
   });
 
   it('does not write the same report twice', () => {

@@ -255,7 +255,10 @@ function succeed(observed: Observed, job: Job): Plan {
   const size = job.spec.workers.replicas;
   const message = `all ${size} workers finished ${job.spec.training.steps} steps`;
   const done = { ...status, workers: countWorkers(observed, job), completionTime: timestamp(nowMs) };
-  const next = settle(observed, withProgress(done, observed, true), [
+  const { progress, ...rest } = withProgress(done, observed, true);
+  // The last report is a little older than the end; exit code 0 says that every step was done.
+  const complete = progress === undefined ? rest : { ...rest, progress: { ...progress, step: progress.totalSteps } };
+  const next = settle(observed, complete, [
     accepted,
     { type: 'Running', status: false, reason: 'Succeeded', message },
     { type: 'Restarting', status: false, reason: 'Succeeded', message },

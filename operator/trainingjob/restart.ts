@@ -5,7 +5,7 @@ import type { Pod, Terminated } from '../kube/core.ts';
 import { timestamp } from './conditions.ts';
 
 /** Why a worker ended: by its exit code, or what the operator saw happen to its pod. */
-export type CauseClass = FailureClass | 'podDeleted' | 'podFailed' | 'startupTimeout';
+type CauseClass = FailureClass | 'podDeleted' | 'podFailed' | 'startupTimeout';
 
 /** A worker that will not finish its work. */
 export interface Ending {
@@ -187,7 +187,7 @@ export function judge(
 }
 
 /** One sentence: who, how, and what it said. */
-export function describe(ending: Ending): string {
+function describe(ending: Ending): string {
   const code = ending.exitCode === undefined ? '' : ` (exit code ${ending.exitCode})`;
   return `${ending.pod} (rank ${ending.rank}) ended first${code}: ${ending.reason}: ${ending.message}`.slice(0, 1024);
 }
