@@ -29,6 +29,7 @@ export function patches(device: Device, x: TensorInfo, w: Window): TensorInfo {
   return out;
 }
 
+/** One output row: zeros where the window looks left or right of the image, pixels `stride` apart between. */
 function fillRow(
   source: Float32Array,
   image: number,
@@ -39,9 +40,11 @@ function fillRow(
   channel: number,
   w: Window,
 ): void {
-  let column = left;
-  for (let ow = 0; ow < w.outWidth; ow++, column += w.strideWidth) {
-    const visible = inside && column >= 0 && column < w.inWidth;
-    target[at + ow] = visible ? (source[(image + column) * w.inChannels + channel] as number) : 0;
-  }
+  const first = inside ? Math.min(w.outWidth, Math.max(0, Math.ceil(-left / w.strideWidth))) : w.outWidth;
+  const last = Math.max(first, Math.min(w.outWidth, Math.ceil((w.inWidth - left) / w.strideWidth)));
+  const step = w.strideWidth * w.inChannels;
+  let from = (image + left + first * w.strideWidth) * w.inChannels + channel;
+  for (let ow = 0; ow < first; ow++) target[at + ow] = 0;
+  for (let ow = first; ow < last; ow++, from += step) target[at + ow] = source[from] as number;
+  for (let ow = last; ow < w.outWidth; ow++) target[at + ow] = 0;
 }
