@@ -44,6 +44,9 @@ export async function evaluateAccuracy(
     correct += counted?.correct ?? 0;
     total += counted?.total ?? 0;
   }
+  for (const { context: opened } of forwards.values()) {
+    for (const { value } of opened.graph.constants) opened.ledger.release(value);
+  }
   return total === 0 ? undefined : correct / total;
 }
 

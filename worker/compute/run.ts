@@ -72,7 +72,10 @@ export async function runTraining(request: RunRequest): Promise<Finished> {
   await batches.return();
   const measuredPeakBytes = engine.peakBytes();
   const accuracy = rank === 0 && !stopped ? await evaluateAccuracy(training, weights, context) : undefined;
-  return { kind: 'finished', state: weights.save(step), loss, accuracy, stopped, measuredPeakBytes };
+  const reached = weights.save(step);
+  for (const { value } of graph.constants) ledger.release(value);
+  weights.free();
+  return { kind: 'finished', state: reached, loss, accuracy, stopped, measuredPeakBytes };
 }
 
 function openBatches({ training, state, rank, worldSize }: RunRequest) {

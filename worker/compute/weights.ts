@@ -86,6 +86,11 @@ export class Weights {
     return { step, tensors };
   }
 
+  /** Releases everything on the engine. */
+  free(): void {
+    for (const handle of this.#handles.flat()) this.#engine.free(handle);
+  }
+
   #nameOf(variable: number): string {
     return this.#variables[variable]?.name ?? `variable ${variable}`;
   }

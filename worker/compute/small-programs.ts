@@ -1,0 +1,46 @@
+import { generator } from '../engine/random.ts';
+import type { Batch } from '../program/define.ts';
+import { defineTraining } from '../program/define.ts';
+
+/** Everything that makes a step hard to repeat: dropout, moving statistics that the program assigns itself, Adam. */
+export const everything = defineTraining({
+  model: (tf) =>
+    tf.sequential({
+      layers: [
+        tf.layers.conv2d({ inputShape: [6, 6, 1], filters: 4, kernelSize: 3, activation: 'relu' }),
+        tf.layers.batchNormalization({}),
+        tf.layers.maxPooling2d({ poolSize: 2 }),
+        tf.layers.flatten(),
+        tf.layers.dropout({ rate: 0.2 }),
+        tf.layers.dense({ units: 3 }),
+      ],
+    }),
+  loss: 'sparseSoftmaxCrossEntropy',
+  optimizer: () => ({ kind: 'adam', learningRate: 0.02 }),
+  data: ({ rank, worldSize, batchSize, seed, startStep }) =>
+    spots(seed, startStep, rank * batchSize, batchSize, worldSize * batchSize),
+  evaluate: () => [...take(spots(99, 0, 0, 30, 30), 2)],
+});
+
+/** Pictures with one bright third; the class says which. */
+function* spots(seed: number, startStep: number, first: number, count: number, global: number): Generator<Batch> {
+  for (let step = startStep; ; step++) {
+    const x = new Float32Array(count * 36);
+    const y = new Int32Array(count);
+    for (let i = 0; i < count; i++) {
+      const random = generator(seed, step * global + first + i);
+      const label = Math.floor(random() * 3);
+      y[i] = label;
+      for (let p = 0; p < 36; p++) x[i * 36 + p] = random() + (Math.floor(p / 12) === label ? 0.7 : 0);
+    }
+    yield { x, y };
+  }
+}
+
+function* take<T>(items: Iterable<T>, count: number): Generator<T> {
+  let left = count;
+  for (const item of items) {
+    if (left-- === 0) return;
+    yield item;
+  }
+}
