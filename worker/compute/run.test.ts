@@ -157,7 +157,7 @@ describe('runTraining', () => {
 
   describe('names what went wrong', () => {
     const failing = async (changes: Partial<TrainingProgram>, request: Partial<RunRequest> = {}) => {
-      const training = await build({ ...everything, ...changes } as TrainingProgram, 8);
+      const training = await build({ ...everything, ...changes }, 8);
       const error = await run(training, request).then(
         () => assert.fail('it did not fail'),
         (thrown: unknown) => thrown,
