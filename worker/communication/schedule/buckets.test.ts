@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { planBuckets, type TrainedVariable } from './buckets.ts';
+
+const variables: fc.Arbitrary<TrainedVariable[]> = fc
+  .array(fc.record({ layer: fc.nat(20), elements: fc.integer({ min: 1, max: 5000 }) }), { minLength: 1, maxLength: 40 })
+  .map((list) => list.map((v, index) => ({ ...v, index })));
+const sizes = fc.integer({ min: 64, max: 16_384 });
+
+describe('planBuckets', () => {
+  it('puts every variable into exactly one bucket, on a 64-byte boundary, overlapping no other', () => {
+    fc.assert(
+      fc.property(variables, sizes, (list, bucketBytes) => {
+        const buckets = planBuckets(list, { bucketBytes });
+        const placed = buckets.flatMap((b) => b.parts).map((p) => p.variable);
+        assert.deepEqual(
+          placed.toSorted((a, b) => a - b),
+          list.map((v) => v.index),
+        );
+        for (const { parts, elements } of buckets) {
+          let end = 0;
+          for (const part of parts) {
+            assert.ok(part.offset >= end && part.offset % 16 === 0);
+            assert.equal(part.length, list[part.variable]!.elements);
+            end = part.offset + part.length;
+          }
+          assert.equal(end, elements);
+        }
+      }),
+    );
+  });
+
+  it('keeps to the size unless one tensor alone reaches it', () => {
+    fc.assert(
+      fc.property(variables, sizes, (list, bucketBytes) => {
+        for (const bucket of planBuckets(list, { bucketBytes }))
+          assert.ok(4 * bucket.elements <= bucketBytes || bucket.parts.length === 1);
+      }),
+    );
+  });
+
+  it('orders buckets by their lowest layer, which is what they are awaited for', () => {
+    fc.assert(
+      fc.property(variables, sizes, (list, bucketBytes) => {
+        const buckets = planBuckets(list, { bucketBytes });
+        for (const [i, bucket] of buckets.entries()) {
+          assert.equal(bucket.id, i);
+          assert.equal(bucket.layer, Math.min(...bucket.parts.map((p) => list[p.variable]!.layer)));
+          assert.equal(bucket.priority, 0 - bucket.layer);
+          assert.ok(i === 0 || buckets[i - 1]!.layer <= bucket.layer);
+        }
+      }),
+    );
+  });
+
+  it('gives the same buckets for variables in any order', () => {
+    fc.assert(
+      fc.property(variables, sizes, fc.infiniteStream(fc.nat()), (list, bucketBytes, keys) => {
+        const shuffled = list.map((v) => ({ v, key: keys.next().value })).sort((a, b) => a.key - b.key);
+        const again = planBuckets(
+          shuffled.map(({ v }) => v),
+          { bucketBytes },
+        );
+        assert.deepEqual(again, planBuckets(list, { bucketBytes }));
+      }),
+    );
+  });
+
+  it('fuses small neighbours around a large tensor', () => {
+    const list = [
+      { index: 0, layer: 0, elements: 10 },
+      { index: 1, layer: 1, elements: 1000 },
+      { index: 2, layer: 1, elements: 10 },
+    ];
+    const buckets = planBuckets(list, { bucketBytes: 1024 });
+    assert.deepEqual(
+      buckets.map((b) => b.parts.map((p) => p.variable)),
+      [[0, 2], [1]],
+    );
+  });
+});
