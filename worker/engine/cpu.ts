@@ -45,6 +45,9 @@ function cpuDevice(): Device {
     view: (info) => contents(backend, info),
     retain: (info) => backend.incRef(info.dataId),
     release: (info) => void backend.disposeData(info.dataId),
+    withPart: () => {
+      throw new TypeError('parts of tensors are for kernels of the wasm engine');
+    },
     touched: () => undefined,
   };
 }

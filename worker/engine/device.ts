@@ -35,6 +35,8 @@ export interface Device {
   retain(info: TensorInfo): void;
   /** One reference less; the last one frees the buffer. */
   release(info: TensorInfo): void;
+  /** Runs `body` on a tensor that lies inside the buffer of `info`, from element `start` on; it holds no bytes of its own. */
+  withPart<T>(info: TensorInfo, start: number, shape: readonly number[], body: (part: TensorInfo) => T): T;
   /** Tells the backend that the buffer was written behind its back: whatever it derived from the old contents goes. */
   touched(info: TensorInfo): void;
 }

@@ -70,6 +70,7 @@ export function wasmDevice(backend: MeteredWasm): Device {
     view: (info) => backend.typedArrayFromHeap(info),
     retain: (info) => backend.incRef(info.dataId),
     release: (info) => void backend.disposeData(info.dataId),
+    withPart: (info, start, shape, body) => backend.withPart(info, start, shape, body),
     touched: (info) => backend.renew(info),
   };
 }

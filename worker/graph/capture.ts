@@ -60,8 +60,7 @@ export async function captureTraining<P>(request: CaptureRequest<P>): Promise<Ca
 }
 
 /**
- * The model's inference as a graph, for evaluation: `outputs` are its predictions (logits where the model closes with
- * softmax). `variables` are those of the training graph; other weights keep their start values.
+ * The model's inference as a graph, for evaluation: `outputs` are its predictions. `variables` are those of the training graph; other weights keep their start values.
  */
 export async function captureForward<P>(
   request: CaptureRequest<P> & { variables: readonly Variable[] },

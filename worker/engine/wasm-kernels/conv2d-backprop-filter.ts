@@ -1,15 +1,19 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { type Device, floats, reshaped } from '../device.ts';
+import { type Device, elementsOf, floats, reshaped } from '../device.ts';
 import { call, input, type Kernel, type KernelContext } from '../kernel.ts';
 import { patches } from './conv2d-patches.ts';
 import { copyRow, transpose } from './permute.ts';
 import { convWindow, type Window } from './window.ts';
 
+/** Up to here the patch matrix is smaller than what the convolution would need, and its product faster. */
 const fewChannels = 4;
 
+/** Temporaries of more than these bytes are made for some images at a time, as long as those are enough to compute fast. */
+const limits = { patches: { bytes: 2 ** 20, images: 1 }, convolution: { bytes: 2 ** 23, images: 16 } };
+
 /**
- * Gradient of Conv2D for its filter, which the WASM backend lacks: a convolution of the input, batch and channels
- * exchanged, with the output's gradient as filter, strides become dilations.
+ * Gradient of Conv2D for its filter, which the WASM backend lacks: summed over groups of images, so that temporaries
+ * do not grow with the batch.
  */
 export const conv2dBackpropFilter: Kernel = (context, inputs, attrs) => {
   const { device } = context;
@@ -17,24 +21,76 @@ export const conv2dBackpropFilter: Kernel = (context, inputs, attrs) => {
   const dy = input(inputs, 'dy');
   const filterShape = attrs['filterShape'] as number[];
   const window = convWindow(x.shape, filterShape, attrs);
-  if (window.inChannels <= fewChannels) return reshaped(byPatches(context, x, dy, window), filterShape);
-  const image = channelsAsBatch(device, x, window);
-  const filter = batchAsChannels(device, dy, window);
+  const group = imagesAtOnce(window);
+  if (group >= window.batchSize) return gradient(context, x, dy, window, filterShape);
+  const out = device.make(filterShape, 'float32');
+  if (device.computes) floats(device, out).fill(0);
+  for (let n = 0; n < window.batchSize; n += group) {
+    const part = { ...window, batchSize: Math.min(group, window.batchSize - n) };
+    const summand = someImages(context, x, n, part, (images) =>
+      someImages(context, dy, n, part, (gradients) => gradient(context, images, gradients, part, filterShape)),
+    );
+    if (device.computes) accumulate(floats(device, out), floats(device, summand));
+    device.release(summand);
+  }
+  return out;
+};
+
+function imagesAtOnce(w: Window): number {
+  const outSize = w.outHeight * w.outWidth;
+  const few = w.inChannels <= fewChannels;
+  const perImage = few
+    ? w.filterHeight * w.filterWidth * w.inChannels * outSize
+    : outSize * w.strideHeight * w.strideWidth * w.inChannels + outSize * w.outChannels;
+  const limit = few ? limits.patches : limits.convolution;
+  return Math.max(limit.images, Math.floor(limit.bytes / (4 * perImage)));
+}
+
+function someImages<T>(
+  { device }: KernelContext,
+  tensor: TensorInfo,
+  first: number,
+  { batchSize }: Window,
+  body: (part: TensorInfo) => T,
+): T {
+  const imageShape = tensor.shape.slice(1);
+  return device.withPart(tensor, first * elementsOf(imageShape), [batchSize, ...imageShape], body);
+}
+
+function accumulate(target: Float32Array, summand: Float32Array): void {
+  for (let i = 0; i < target.length; i++) target[i] = (target[i] as number) + (summand[i] as number);
+}
+
+function gradient(context: KernelContext, x: TensorInfo, dy: TensorInfo, w: Window, filterShape: number[]): TensorInfo {
+  return reshaped(
+    w.inChannels <= fewChannels ? byPatches(context, x, dy, w) : byConvolution(context, x, dy, w),
+    filterShape,
+  );
+}
+
+/**
+ * A convolution of the input, batch and channels exchanged, with the output's gradient as filter; strides become
+ * dilations.
+ */
+function byConvolution(context: KernelContext, x: TensorInfo, dy: TensorInfo, w: Window): TensorInfo {
+  const { device } = context;
+  const image = channelsAsBatch(device, x, w);
+  const filter = batchAsChannels(device, dy, w);
   const convolved = call(
     context,
     'Conv2D',
     { x: image, filter },
-    { strides: 1, pad: 'valid', dataFormat: 'NHWC', dilations: [window.strideHeight, window.strideWidth] },
+    { strides: 1, pad: 'valid', dataFormat: 'NHWC', dilations: [w.strideHeight, w.strideWidth] },
   );
   device.release(image);
   device.release(filter);
-  const out = device.make(filterShape, 'float32');
-  if (device.computes) channelsInside(device, convolved, out, window);
+  const out = device.make([w.filterHeight, w.filterWidth, w.inChannels, w.outChannels], 'float32');
+  if (device.computes) channelsInside(device, convolved, out, w);
   device.release(convolved);
   return out;
-};
+}
 
-/** Few channels make the patch matrix smaller than what the convolution would need, and its product faster. */
+/** The window's view of the input as a matrix, times the output's gradient. */
 function byPatches(context: KernelContext, x: TensorInfo, dy: TensorInfo, w: Window): TensorInfo {
   const matrix = patches(context.device, x, w);
   const gradient = reshaped(dy, [w.batchSize * w.outHeight * w.outWidth, w.outChannels]);

@@ -139,6 +139,27 @@ describe('corrected wasm kernels', () => {
     );
   });
 
+  it('differentiate a convolution for its filter some images at a time', () => {
+    for (const [channels, edge, limit] of [
+      [1, 40, 2 ** 20],
+      [6, 96, 2 ** 23],
+    ] as const) {
+      const inputShape = [33, edge, edge, channels];
+      const filterShape = [3, 3, channels, 2];
+      const attrs = { strides: 1, pad: 'same', dataFormat: 'NHWC' };
+      const inputs = { x: inputShape, filter: filterShape };
+      const forward = { kernel: 'Conv2D', attrs: { ...attrs, dilations: 1 }, inputs };
+      const gradient = (dy: readonly number[]) => ({
+        kernel: 'Conv2DBackpropFilter',
+        attrs: { ...attrs, filterShape },
+        inputs: { x: inputShape, dy },
+      });
+      adjoint(wasm, forward, 'filter', gradient, 1);
+      const tensors = 4 * (size(inputShape) + 33 * edge * edge * 2);
+      assert.ok(wasm.peakBytes() - tensors < 1.1 * limit, `${wasm.peakBytes() - tensors} bytes of temporaries`);
+    }
+  });
+
   it('differentiate a depthwise convolution for its filter and its input', () => {
     fc.assert(
       fc.property(geometry, ({ batch, height, width, channels, kernel, strides, pad, filters, seed }) => {

@@ -2,7 +2,6 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { broadcast_util } from '@tensorflow/tfjs-core';
 import { type Device, elementsOf, floats, type KernelInputs, reshaped } from '../device.ts';
 import { call, input, type Kernel, type KernelContext } from '../kernel.ts';
-import { MeteredWasm } from '../metered-wasm.ts';
 import { transpose } from './permute.ts';
 
 /** Below this many multiplications the stock kernel's scalar loop costs less than preparing for the fast path. */
@@ -37,17 +36,16 @@ function product(
   const columns = b.shape.at(-1);
   const batches = [elementsOf(a.shape.slice(0, -2)), elementsOf(b.shape.slice(0, -2))] as const;
   const count = Math.max(...batches);
-  if (count === 1 || rows * inner * columns < smallProduct || !(device.backend instanceof MeteredWasm)) {
+  if (count === 1 || rows * inner * columns < smallProduct) {
     if (kernel === 'BatchMatMul' || a.shape.length > 2) return call(context, kernel, inputs, attrs);
     const flat = { ...inputs, a: reshaped(a, [1, rows, inner]), b: reshaped(b, [1, inner, columns]) };
     return reshaped(call(context, kernel, flat, attrs), [rows, columns]);
   }
-  const backend = device.backend;
   const outer = broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
   const out = device.make([...outer, rows, columns], 'float32');
   for (let i = 0; i < count; i++) {
-    const part = backend.withPart(a, batches[0] === 1 ? 0 : i * rows * inner, [1, rows, inner], (left) =>
-      backend.withPart(b, batches[1] === 1 ? 0 : i * inner * columns, [1, inner, columns], (right) =>
+    const part = device.withPart(a, batches[0] === 1 ? 0 : i * rows * inner, [1, rows, inner], (left) =>
+      device.withPart(b, batches[1] === 1 ? 0 : i * inner * columns, [1, inner, columns], (right) =>
         call(context, kernel, { ...inputs, a: left, b: right }, attrs),
       ),
     );
