@@ -1,29 +1,36 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type Command, parseCommand } from './command.ts';
+import { exampleManifest } from './example.ts';
 import { count } from './format.ts';
 import { helpText } from './help.ts';
 import { abortOnInterrupt } from './interrupt.ts';
 import { type Manifest, type ManifestFile, problemLine, readManifests } from './manifest.ts';
 import type { Terminal } from './output.ts';
 import { CommandProblem } from './problem.ts';
-import { train } from './train.ts';
-import { exampleManifest, up } from './up.ts';
 
 const interruptedStatus = 130;
+
+/** Loaded only when needed: a Kubernetes client takes a second that help and validate do not have to wait. */
+const clusterCommands = {
+  train: async () => (await import('./train.ts')).train,
+  up: async () => (await import('./up.ts')).up,
+};
 
 /** Runs one command. @returns the exit status */
 async function execute(command: Command, terminal: Terminal, signal: AbortSignal): Promise<number> {
   switch (command.kind) {
     case 'start': {
       const jobs = readJobs([exampleManifest], terminal);
-      return jobs === undefined ? 2 : train({ ...command, jobs, keep: false }, terminal, signal);
+      return jobs === undefined
+        ? 2
+        : (await clusterCommands.train())({ ...command, jobs, keep: false }, terminal, signal);
     }
     case 'run': {
       const jobs = readJobs(command.files, terminal);
-      return jobs === undefined ? 2 : train({ ...command, jobs }, terminal, signal);
+      return jobs === undefined ? 2 : (await clusterCommands.train())({ ...command, jobs }, terminal, signal);
     }
     case 'up':
-      return up(command, terminal, signal);
+      return (await clusterCommands.up())(command, terminal, signal);
     case 'validate': {
       const jobs = readJobs(command.files, terminal);
       for (const job of jobs ?? []) terminal.write(`${job.file}: ${job.name} is right\n`);

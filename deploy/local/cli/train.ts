@@ -49,7 +49,7 @@ export async function train(request: TrainRequest, terminal: Terminal, signal: A
     if (interrupted) output.notice('stopping the workers …');
     await cluster?.close(interrupted ? graceMs.interrupted : graceMs.finished);
     run.release();
-    if (cluster !== undefined) output.end(run.path, interrupted);
+    if (cluster !== undefined || interrupted) output.end(run.path, interrupted);
   }
 }
 

@@ -1,14 +1,11 @@
 import { rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { startCluster } from '../cluster.ts';
+import { exampleManifest } from './example.ts';
 import type { Terminal } from './output.ts';
 import { CommandProblem } from './problem.ts';
 import { fileLog, holdDirectory } from './run-directory.ts';
-
-/** The manifest that `hayate start` trains. */
-export const exampleManifest = fileURLToPath(new URL('../../../crds/examples/mnist.yaml', import.meta.url));
 
 const graceMs = 1500;
 
