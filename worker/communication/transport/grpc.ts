@@ -3,10 +3,12 @@ import {
   Client,
   type ClientDuplexStream,
   credentials,
+  logVerbosity,
   Metadata,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
+  setLogVerbosity,
   status,
 } from '@grpc/grpc-js';
 import { ExchangeError } from '../exchange.ts';
@@ -23,6 +25,9 @@ export interface GrpcOptions {
   /** A peer that shows another one is refused. See fence.ts. */
   fence: bigint;
 }
+
+// What it would print reaches our callers as errors.
+setLogVerbosity(logVerbosity.NONE);
 
 const maxMessageBytes = maxPayloadBytes + (64 << 10);
 const maxRequestBytes = 1024;
