@@ -4,7 +4,8 @@ import { Coordinator } from './membership/coordinator.ts';
 import { grpcLink, localLink, type OpenLink } from './membership/dial.ts';
 import { formatAddress, parseAddress, resolver } from './membership/hosts.ts';
 import { Member } from './membership/member.ts';
-import { protocolVersion, type Stop } from './membership/message.ts';
+import type { Stop } from './membership/message.ts';
+import { protocolVersion } from './membership/quorum.ts';
 
 export interface GroupHandlers {
   /** Steps done by this rank. */
@@ -30,7 +31,7 @@ export async function openGroup(
   lanePorts: readonly number[],
   handlers: GroupHandlers,
 ): Promise<Group> {
-  const { config, environment, clock, incarnation, log } = context;
+  const { config, environment, clock, incarnation } = context;
   const { uid: jobUid, attempt } = config.job;
   const startupMs = config.startupSeconds * 1000;
   const peers = config.peers.map(parseAddress);
@@ -55,7 +56,6 @@ export async function openGroup(
           helloMs: times.helloMs,
           clock,
           stopStep: handlers.stopStep,
-          onDisagreement: (ranks) => log.error(`the weights of ranks ${ranks.join(', ')} differ from rank 0's`),
         });
   const reach = async (signal: AbortSignal): Promise<OpenLink> => {
     if (coordinator !== undefined) return (owner) => localLink(coordinator, owner);

@@ -46,8 +46,9 @@ export async function rendezvous(
   coordinator?.offerState(encodeCheckpoint(config.job.uid, own, digests.tensors));
   const start = await member.ready({
     plan: [
+      { name: 'the training settings', digest: sha256(config.training) },
       { name: 'the graph and its memory plan', digest: built.planHash },
-      { name: 'the exchange plan', digest: createHash('sha256').update(JSON.stringify(plan)).digest('hex') },
+      { name: 'the exchange plan', digest: sha256(plan) },
     ],
     step: own.step,
     stateDigest: digests.state,
@@ -57,6 +58,10 @@ export async function rendezvous(
   log.info(`takes rank 0's state of step ${start.step}: its own differs`);
   const bytes = await member.fetchState(maxBytes(built.initial));
   return { built, plan, exchange, state: await checked(bytes, wanted, start.stateDigest, config.rank) };
+}
+
+function sha256(value: object): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }
 
 /** The newest valid checkpoint, else the state that the seed gives. */

@@ -170,6 +170,25 @@ describe('worker processes', function () {
     }
   });
 
+  it('end with 143 at once when asked before the group is complete', async () => {
+    const [zero, one] = rig.start({ worldSize: 3 }, [0, 1]);
+    const [lonely] = rig.start({ worldSize: 3, attempt: 2 }, [2]);
+    await Promise.all([zero!, one!, lonely!].map((worker) => worker.says(/rank \d of 3/)));
+    for (const worker of [zero!, one!, lonely!]) worker.signal('SIGTERM');
+    await codes([zero!, one!, lonely!], [143, 143, 143]);
+  });
+
+  it('exit 2 where the settings are not those of rank 0, and name what differs', async () => {
+    const config = rig.config(pair);
+    const peers = [1, 2].map((n) => `127.${200 + (process.pid % 50)}.4.${n}:29600`);
+    const workers = peers.map((peer, rank) => {
+      const training = { ...config.training, seed: 42 + rank };
+      return rig.startOne({ ...config, peers, training }, rank, peer.split(':')[0]!, {});
+    });
+    const all = await codes(workers, [10, 2]);
+    for (const end of all) assert.match(end.termination?.message ?? '', /rank 1 .*: the training settings/);
+  });
+
   it('exit 17 when the checkpoint cannot be written', async () => {
     writeFileSync(path.join(rig.directory, 'file'), '');
     const workers = rig.start({

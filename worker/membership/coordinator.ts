@@ -16,8 +16,6 @@ export interface CoordinatorOptions {
   clock: () => number;
   /** A step that no rank can have passed 1 s from now. */
   stopStep: () => number;
-  /** The ranks that ended with other weights than rank 0. */
-  onDisagreement: (ranks: readonly number[]) => void;
 }
 
 /** The coordinator's half of a connection: how it speaks to one member. */
@@ -153,9 +151,6 @@ export class Coordinator {
         return;
       case 'broadcast':
         this.#broadcast(effect.message);
-        return;
-      case 'disagreement':
-        this.#options.onDisagreement(effect.ranks);
         return;
       default:
         assertNever(effect);

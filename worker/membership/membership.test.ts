@@ -5,7 +5,8 @@ import type { LinkConstants } from '../communication/schedule/types.ts';
 import { Coordinator, type CoordinatorOptions } from './coordinator.ts';
 import { grpcLink, localLink } from './dial.ts';
 import { Member, type MemberOptions, MembershipError } from './member.ts';
-import { type Hello, protocolVersion, type Ready, type Stop } from './message.ts';
+import type { Hello, Ready, Stop } from './message.ts';
+import { protocolVersion } from './quorum.ts';
 
 const host = '127.0.7.1';
 const constants: LinkConstants = {
@@ -31,7 +32,6 @@ describe('membership over gRPC', () => {
   });
 
   async function listen({ attempt = 2, worldSize = 3, startupMs = 5000, deadMs = 2000 }: Setting = {}, port = 0) {
-    const disagreements: (readonly number[])[] = [];
     const options: CoordinatorOptions = {
       group: {
         jobUid: 'job-a',
@@ -48,11 +48,10 @@ describe('membership over gRPC', () => {
       helloMs: 300,
       clock,
       stopStep: () => 12,
-      onDisagreement: (ranks) => disagreements.push(ranks),
     };
     const coordinator = await Coordinator.listen(options);
     opened.push({ close: () => coordinator.close(0) });
-    return { coordinator, disagreements };
+    return { coordinator };
   }
 
   function member(coordinator: Coordinator, rank: number, changes: Partial<Hello & MemberOptions> = {}) {
@@ -111,7 +110,7 @@ describe('membership over gRPC', () => {
   };
 
   it('takes a group from hello to dismissal and gives every rank the same answers', async () => {
-    const { coordinator, disagreements } = await listen();
+    const { coordinator } = await listen();
     const members = group(coordinator);
     const { tables, agreed, starts } = await start(members);
     for (const table of tables) assert.deepEqual(table, [[7000], [7001], [7002]]);
@@ -122,15 +121,20 @@ describe('membership over gRPC', () => {
       members.flatMap((m) => m.ends),
       [],
     );
-    assert.deepEqual(disagreements, []);
   });
 
-  it('says which ranks ended with other weights', async () => {
-    const { coordinator, disagreements } = await listen();
+  it('never calls it a success when a rank ends with other weights', async () => {
+    const { coordinator } = await listen();
     const members = group(coordinator);
     await start(members);
-    await Promise.all(members.map((m, r) => m.member.done({ step: 5, weightsDigest: r === 2 ? 'x' : 'w' })));
-    assert.deepEqual(disagreements, [[2]]);
+    const errors = await Promise.all(
+      members.map((m, r) => rejection(m.member.done({ step: 5, weightsDigest: r === 2 ? 'x' : 'w' }))),
+    );
+    assert.deepEqual(
+      errors.map(({ code }) => code),
+      ['peerLost', 'peerLost', 'unknown'],
+    );
+    for (const { message } of errors) assert.match(message, /rank 2 ended step 5 with other weights than rank 0/);
   });
 
   it('keeps a rank that is done until the others are', async () => {

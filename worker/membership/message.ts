@@ -1,9 +1,6 @@
 import type { FailureClass } from '@hayate/crds/exit-codes.ts';
 import type { LinkConstants } from '../communication/schedule/types.ts';
 
-/** Version of the control messages; both ends must have the same. */
-export const protocolVersion = 1;
-
 /** Which process of which attempt of which job speaks. */
 export interface Fence {
   jobUid: string;

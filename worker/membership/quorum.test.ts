@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { LinkConstants } from '../communication/schedule/types.ts';
-import { type Hello, protocolVersion, type Ready } from './message.ts';
-import { type Effect, emptyQuorum, type Group, type Quorum, type QuorumEvent, transition } from './quorum.ts';
+import type { Hello, Ready } from './message.ts';
+import {
+  type Effect,
+  emptyQuorum,
+  type Group,
+  protocolVersion,
+  type Quorum,
+  type QuorumEvent,
+  transition,
+} from './quorum.ts';
 
 const measured: LinkConstants = {
   alphaSeconds: 1,

@@ -1,6 +1,8 @@
 import type { LinkConstants } from '../communication/schedule/types.ts';
 import type { Abort, CoordinatorMessage, Done, Hello, MemberMessage, Ready, Refusal, Stop } from './message.ts';
-import { protocolVersion } from './message.ts';
+
+/** Version of the control messages; both ends must have the same. */
+export const protocolVersion = 1;
 
 /** What does not change while an attempt lives. Times are of one monotonic clock. */
 export interface Group {
@@ -48,9 +50,7 @@ export type QuorumEvent =
 export type Effect =
   | { kind: 'refuse'; refusal: Refusal }
   | { kind: 'welcome'; rank: number }
-  | { kind: 'broadcast'; message: CoordinatorMessage }
-  /** The ranks ended with different weights: the one thing that must never be. */
-  | { kind: 'disagreement'; ranks: readonly number[] };
+  | { kind: 'broadcast'; message: CoordinatorMessage };
 
 export interface Transition {
   quorum: Quorum;
@@ -200,17 +200,19 @@ function firstDifference(chief: Ready, other: Ready): string | undefined {
   return undefined;
 }
 
+/** Ranks that end with different weights have not trained one network: that is never a success. */
 function done(group: Group, quorum: Quorum & { phase: 'training' }, rank: number, own: Done): Transition {
   const all = withFirst(quorum.done, rank, own);
   if (all.size < group.worldSize) return same({ ...quorum, done: all });
-  const chief = all.get(0)?.weightsDigest;
-  const differing = ranks(group).filter((r) => all.get(r)?.weightsDigest !== chief);
+  const chief = all.get(0);
+  const differing = ranks(group).find((r) => all.get(r)?.weightsDigest !== chief?.weightsDigest);
+  if (differing !== undefined) {
+    const message = `rank ${differing} ended step ${chief?.step} with other weights than rank 0: it ran another program, or its memory is faulty`;
+    return abort(quorum, { class: 'unknown', blamedRank: differing, message });
+  }
   return {
     quorum: { phase: 'dismissed', seats: quorum.seats },
-    effects: [
-      ...(differing.length > 0 ? [{ kind: 'disagreement' as const, ranks: differing }] : []),
-      { kind: 'broadcast', message: { kind: 'dismissed' } },
-    ],
+    effects: [{ kind: 'broadcast', message: { kind: 'dismissed' } }],
   };
 }
 
