@@ -60,7 +60,8 @@ export async function captureTraining<P>(request: CaptureRequest<P>): Promise<Ca
 }
 
 /**
- * The model's inference as a graph, for evaluation: `outputs` are its predictions. `variables` are those of the training graph; other weights keep their start values.
+ * The model's inference as a graph, for evaluation: `outputs` are its predictions. `variables` are those of the
+ * training graph; other weights keep their start values.
  */
 export async function captureForward<P>(
   request: CaptureRequest<P> & { variables: readonly Variable[] },
