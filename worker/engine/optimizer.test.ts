@@ -40,7 +40,7 @@ describe('applyUpdate', () => {
         optimizer.applyGradients([{ name: variable.name, tensor: tf.tensor(gradient) }]);
         assert.equal(applyUpdate(weights, slots, four, 0.25, ours(step)), true);
       }
-      // TensorFlow.js computes 1 − beta^step in float32, which costs it five digits in the first steps.
+      // TensorFlow.js computes 1 − beta^step in float32, which leaves it about four digits in the first steps.
       variable.dataSync().forEach((expected, at) => {
         assert.ok(Math.abs(weights[at]! - expected) < 1e-5, `${weights[at]} is not ${expected}`);
       });

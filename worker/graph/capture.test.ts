@@ -178,6 +178,49 @@ describe('captureTraining', () => {
     assert.deepEqual(first.graph, other.graph);
   });
 
+  it('prints nothing while it builds and captures a model', async () => {
+    const printed: unknown[] = [];
+    const before = console.warn;
+    console.warn = (...words: unknown[]) => printed.push(words);
+    try {
+      const recurrent = program((t) =>
+        t.sequential({ layers: [t.layers.simpleRNN({ inputShape: [2, 3], units: 46 }), t.layers.dense({ units: 3 })] }),
+      );
+      await captureTraining(request(recurrent));
+    } finally {
+      console.warn = before;
+    }
+    assert.deepEqual(printed, []);
+  });
+
+  it('refuses weights with constraints, which training here would not keep', async () => {
+    const constrained = program((t) =>
+      t.sequential({ layers: [t.layers.dense({ inputShape: [4], units: 3, kernelConstraint: 'nonNeg' })] }),
+    );
+    await refuses(constrained, 'unsupported', /kernel has a constraint/);
+  });
+
+  it('adds the penalties of regularizers to the loss', async () => {
+    const plain = { units: 3, inputShape: [4], kernelInitializer: 'ones' as const };
+    const engine = await openEngine('wasm');
+    const lossOf = async (subject: TrainingProgram) => {
+      const { graph, initial } = await captureTraining(request(subject));
+      return runGraph(engine, graph, { variables: initial, feeds: feedsOf(graph, 1) }).loss!;
+    };
+    const without = await lossOf(program((t) => t.sequential({ layers: [t.layers.dense(plain)] })));
+    const penalised = await lossOf(
+      program((t) =>
+        t.sequential({ layers: [t.layers.dense({ ...plain, kernelRegularizer: t.regularizers.l2({ l2: 0.5 }) })] }),
+      ),
+    );
+    assert.ok(Math.abs(penalised - without - 0.5 * 12) < 1e-5);
+  });
+
+  it('lets gradients end at comparisons', async () => {
+    const { graph } = await captureTraining(request(lambda((t, x) => t.where(t.greater(x, 0), x, t.mul(x, 0.1)))));
+    assert.ok(graph.variables.some(({ name }) => name === 'first/kernel'));
+  });
+
   it('draws dropout masks anew in every step and rank, and again for the same step', async () => {
     const { graph } = await captureTraining(request(digits));
     assert.deepEqual(

@@ -1,7 +1,7 @@
 import { type Tensor, tf } from '../engine/tf.ts';
 
 /** What a rule may use. Whatever it does not use is not kept from forward. */
-export interface RuleContext {
+interface RuleContext {
   dy: Tensor;
   /** Tensors of the node's inputs, made when asked for. */
   input: (name: string) => Tensor;

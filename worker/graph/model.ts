@@ -1,3 +1,4 @@
+import { withoutHints } from '../engine/quiet.ts';
 import { generator, withRandom } from '../engine/random.ts';
 import { type LayersModel, tf } from '../engine/tf.ts';
 import type { TrainingProgram } from '../program/define.ts';
@@ -15,7 +16,7 @@ export interface CaptureRequest<P> {
 
 /** Builds the program's model with TensorFlow.js's default seeds drawn from `seed`. */
 export function buildModel<P>({ program, parameters, seed }: CaptureRequest<P>): LayersModel {
-  const model = withRandom(generator(seed), () => program.model(tf, parameters));
+  const model = withoutHints(() => withRandom(generator(seed), () => program.model(tf, parameters)));
   if (model.inputs.some((input) => input.shape.slice(1).includes(null))) {
     throw new GraphError(
       'unsupported',
