@@ -73,7 +73,7 @@ export function trainStep(stream: Stream, on: StepContext, batch: readonly HostD
       default:
         assertNever(event);
     }
-    ledger.compare(index, stream.liveBytes[index] as number);
+    ledger.compare(event, stream.liveBytes[index] as number);
   }
   return result;
 }

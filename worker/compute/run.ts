@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { TrainingState } from '../checkpoint/state.ts';
 import type { Exchange } from '../communication/exchange.ts';
+import { describeEvent } from '../memory/explain.ts';
 import type { Ledger } from '../memory/ledger.ts';
 import { ofProgram, ProgramError } from '../program/program-error.ts';
 import { type StepContext, trainStep } from '../train-step.ts';
@@ -97,11 +98,10 @@ async function nextBatch(batches: ReturnType<typeof batchesOf>, step: number) {
 }
 
 /** What the plan got wrong, if anything. */
-function deviationOf({ deviation }: Ledger, { plan }: Training, peakBytes: number): string | undefined {
+function deviationOf({ deviation }: Ledger, { graph, plan }: Training, peakBytes: number): string | undefined {
   if (deviation !== undefined) {
     const { event, predictedBytes, measuredBytes } = deviation;
-    const described = JSON.stringify(plan.steady.events[event]);
-    return `memory: ${measuredBytes} bytes alive after event ${event} (${described}) where the plan says ${predictedBytes}`;
+    return `memory: ${measuredBytes} bytes alive after ${describeEvent(graph, event)} where the plan says ${predictedBytes}`;
   }
   return peakBytes > plan.peak.bytes
     ? `memory: a peak of ${peakBytes} bytes where the plan says ${plan.peak.bytes}`

@@ -1,10 +1,11 @@
 import type { Engine, Handle } from '../engine/engine.ts';
 import type { Node, ValueId } from '../graph/graph.ts';
+import type { Event } from './event.ts';
 
 /** The plan and the engine disagree about the bytes that are alive. */
 export interface Deviation {
-  /** Index of the first event after which they did. */
-  event: number;
+  /** The first event after which they did. */
+  event: Event;
   predictedBytes: number;
   measuredBytes: number;
 }
@@ -49,7 +50,7 @@ export class Ledger {
   }
 
   /** Compares the engine's bytes with the prediction for the event that has just happened. */
-  compare(event: number, predictedBytes: number): void {
+  compare(event: Event, predictedBytes: number): void {
     const measuredBytes = this.#engine.liveBytes();
     if (measuredBytes !== predictedBytes) this.deviation ??= { event, predictedBytes, measuredBytes };
   }
