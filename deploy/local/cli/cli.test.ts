@@ -149,6 +149,14 @@ describe('hayate', () => {
     );
   });
 
+  it('gives up at once on a worker that cannot be started', async () => {
+    const workers = { replicas: 1, template: { spec: { containers: [{ name: 'worker', command: ['/no/such'] }] } } };
+    const { status, out } = await run('run', manifest('absent', 'steps', { workers }));
+    assert.equal(status, 1);
+    assert.match(out, /absent failed after .*: command "\/no\/such" was not found on this machine; correct command/);
+    assert.doesNotMatch(out, /attempt 2/);
+  });
+
   it('ends everything at Ctrl-C, even workers that do not listen', async () => {
     const { child, ended, out } = begin(['run', manifest('hang', 'hang')]);
     await outputHas(out, child, 'training on 2 workers');

@@ -57,7 +57,7 @@ export function parseCommand(args: readonly string[]): ParsedCommand {
       if (problem !== undefined) return problem;
     }
   }
-  return withOperands(name, values as Record<string, string | boolean | undefined>, positionals);
+  return withOperands(name, values, positionals);
 }
 
 function optionProblem(

@@ -5,7 +5,15 @@ import type { KubeClient } from '@hayate/operator/kube/client.ts';
 import { systemClock } from '@hayate/operator/kube/clock.ts';
 import { type Pod, podResource } from '@hayate/operator/kube/core.ts';
 import { Reflector } from '@hayate/operator/kube/reflector.ts';
-import { type Happening, initialState, isOver, type JobState, observeJob, observeReport } from './job-state.ts';
+import {
+  type Happening,
+  hopelessFailure,
+  initialState,
+  isOver,
+  type JobState,
+  observeJob,
+  observeReport,
+} from './job-state.ts';
 
 /** A job that is being watched; `gone`: somebody deleted it. */
 export interface FollowedJob {
@@ -22,7 +30,7 @@ export interface FollowOptions {
   now: () => number;
   random: () => number;
   onHappening(happening: Happening, state: JobState): void;
-  /** Called once for each job, when it has succeeded, failed or been deleted. */
+  /** Called once for each job, when it has succeeded, failed, been deleted or cannot run on this machine. */
   onEnd(followed: FollowedJob): void;
   /** Called a few times a second. */
   onTick(states: readonly JobState[]): void;
@@ -73,7 +81,7 @@ function take(mine: FollowedJob, seen: { state: JobState; happenings: Happening[
 }
 
 function hasEnded({ state, gone }: FollowedJob): boolean {
-  return gone || isOver(state.phase);
+  return gone || isOver(state.phase) || hopelessFailure(state) !== undefined;
 }
 
 function isTraining(mine: FollowedJob): boolean {

@@ -128,6 +128,14 @@ export function lastCause(failures: readonly Failure[]): Failure | undefined {
   return ofAttempt.find((failure) => failure.class !== 'peerLost') ?? ofAttempt[0];
 }
 
+/**
+ * A failure that starting again on this machine cannot mend: the kubelet could not start a worker, or its disk is full.
+ * The operator would go on trying, which is right for a cluster; here a person waits.
+ */
+export function hopelessFailure(state: JobState): Failure | undefined {
+  return state.failures.find((failure) => failure.reason === 'StartError' || failure.class === 'storage');
+}
+
 /** The message of the condition that the phase stands for. */
 function phaseMessage(job: TrainingJob): string {
   const phase = job.status?.phase;

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { diskProblem } from '../kubelet/logs.ts';
 import { type Command, parseCommand } from './command.ts';
 import { exampleManifest } from './example.ts';
 import { count } from './format.ts';
@@ -67,9 +68,17 @@ function readFile(path: string): ManifestFile {
 }
 
 /** Errors with a code carry a sentence for people; anything else is a fault of ours, with its place. */
-function sentenceOf(error: unknown): string {
-  const { code, message, stack } = error as { code?: unknown; message?: string; stack?: string };
-  return (code === undefined ? stack : message) ?? String(error);
+function sentenceOf(error: unknown, command: Command): string {
+  const { code, message, path, stack } = error as NodeJS.ErrnoException;
+  if (error instanceof CommandProblem || code === undefined)
+    return (code === undefined ? stack : message) ?? String(error);
+  // A write does not say where; all of ours go into the run's directory.
+  if (code === 'ENOSPC' || code === 'EDQUOT') return diskProblem(path ?? directoryOf(command), error as Error);
+  return message;
+}
+
+function directoryOf(command: Command): string {
+  return 'directory' in command ? command.directory : '.';
 }
 
 function version(): string {
@@ -102,7 +111,7 @@ if (parsed.ok) {
   } catch (error) {
     process.exitCode = error instanceof CommandProblem ? error.exitCode : 1;
     if (interrupt.signal.aborted) process.exitCode = interruptedStatus;
-    else terminal.writeError(`hayate: ${sentenceOf(error)}\n`);
+    else terminal.writeError(`hayate: ${sentenceOf(error, parsed.command)}\n`);
   }
   // Whatever a library still keeps open must not keep a person waiting.
   process.exit();

@@ -5,7 +5,7 @@ import { isAlreadyExists } from '@hayate/operator/kube/errors.ts';
 import { type Cluster, startCluster } from '../cluster.ts';
 import { type FollowedJob, followJobs } from './follow.ts';
 import { count } from './format.ts';
-import { isOver, lastCause } from './job-state.ts';
+import { hopelessFailure, isOver, lastCause } from './job-state.ts';
 import { endOfLog, readReports } from './leavings.ts';
 import type { Manifest } from './manifest.ts';
 import { jsonOutput, type Output, peopleOutput, type Terminal } from './output.ts';
@@ -96,8 +96,9 @@ async function apply(cluster: Cluster, manifest: Manifest): Promise<TrainingJob>
 function resultOf({ job, state, gone }: FollowedJob, directory: string, seconds: number): JobResult {
   const { namespace, name } = job.metadata;
   const failed = job.status?.conditions?.find((c) => c.type === 'Failed' && c.status === 'True');
-  const message = gone ? 'somebody deleted the job' : (failed?.message ?? '');
-  const ended = gone && !isOver(state.phase) ? { ...state, phase: 'Failed' as const } : state;
+  const hopeless = hopelessFailure(state);
+  const message = gone ? 'somebody deleted the job' : (failed?.message ?? hopeless?.message ?? '');
+  const ended = isOver(state.phase) ? state : { ...state, phase: 'Failed' as const };
   return { state: ended, seconds, message, ranks: readReports(directory, namespace, name) };
 }
 
@@ -105,7 +106,7 @@ function resultOf({ job, state, gone }: FollowedJob, directory: string, seconds:
 function failureTail({ state }: JobResult, directory: string): string[] {
   const pod = state.phase === 'Failed' ? lastCause(state.failures)?.pod : undefined;
   const log = pod === undefined ? undefined : endOfLog(directory, state.namespace, pod, tailLines);
-  if (log === undefined) return [];
+  if (log === undefined || log.lines.length === 0) return [];
   return [
     '',
     `The last ${count(log.lines.length, 'line')} of ${pod} (${log.path}):`,

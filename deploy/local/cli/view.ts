@@ -109,9 +109,11 @@ export function failureLines(failure: Extract<Happening, { event: 'failure' }>):
   const who = failure.rank === undefined ? (failure.pod ?? 'a worker') : `rank ${failure.rank}`;
   const code = failure.exitCode === undefined ? '' : `, exit code ${failure.exitCode}`;
   const step = failure.step === undefined ? '' : ` at step ${failure.step}`;
-  const what = classSentences[failure.class as FailureClass] ?? failure.reason;
-  const detail =
-    failure.message === '' || failure.message === what ? '' : `\n  ${failure.message.replaceAll('\n', '\n  ')}`;
+  // Where the class says nothing, the message is all there is.
+  const known = failure.class === 'unknown' ? undefined : classSentences[failure.class as FailureClass];
+  const what = known ?? (failure.message || failure.reason);
+  const more = failure.message === '' || failure.message === what ? '' : `\n${failure.message}`;
+  const detail = more.replaceAll('\n', '\n  ');
   return `${failure.job}: ${who} failed in attempt ${failure.attempt}${step} (${failure.class}${code}): ${what}${detail}`.split(
     '\n',
   );

@@ -202,7 +202,13 @@ class PodRunner {
       this.#finish(record, ip, startedMs, started);
       return;
     }
-    this.#guard.add(started.pid, podKey(pod));
+    const unguarded = this.#protect(started, pod);
+    if (unguarded !== undefined) {
+      started.signal('SIGKILL');
+      await started.ended;
+      this.#finish(record, ip, startedMs, unguarded);
+      return;
+    }
     record.child = started;
     record.process = { kind: 'running', pid: started.pid, ip, startedMs, ready: false };
     // A stop that began while the process was being started did not know it.
@@ -230,6 +236,16 @@ class PodRunner {
     } catch (error) {
       const cause = error as NodeJS.ErrnoException;
       return startError(diskProblem(cause.path ?? this.#host.directory.hostsFile, cause));
+    }
+  }
+
+  /** A process that could outlive us must not run; answers why it could. */
+  #protect(child: RunningChild, pod: Pod): Ended | undefined {
+    try {
+      this.#guard.add(child.pid, podKey(pod));
+      return undefined;
+    } catch (error) {
+      return startError(diskProblem(this.#host.directory.pids, error as NodeJS.ErrnoException));
     }
   }
 

@@ -76,6 +76,7 @@ export function diskProblem(path: string, error: NodeJS.ErrnoException): string 
     case 'EPERM':
     case 'EROFS':
       return `${path} may not be written; choose a writable directory`;
+    case undefined:
     default:
       return `${path} could not be written: ${error.message}`;
   }

@@ -97,6 +97,7 @@ function startProblem(file: string, error: unknown): string {
       return `command "${file}" is not executable; correct command of the first container`;
     case 'EAGAIN':
       return `command "${file}" could not be started: this machine has no room for another process`;
+    case undefined:
     default:
       return `command "${file}" could not be started: ${message}`;
   }

@@ -98,16 +98,20 @@ describe('pod logs', () => {
     assert.equal(await read(plain, join(directory, 'none.log')), '');
   });
 
-  it('say in one sentence that they cannot be written and let the process go on', async () => {
-    const bad = new LogWriter(
-      join(directory, 'no', 'such', 'directory'),
-      () => nowMs,
-      (s) => problems.push(s),
-    );
-    bad.write('stdout', Buffer.from('lost\n'));
-    await bad.close();
-    await bad.drained();
-    assert.equal(problems.length, 1);
-    assert.match(problems[0] ?? '', /could not be written/);
+  it('say in one sentence that the disk is full, or what else is wrong, and let the process go on', async () => {
+    for (const bad of ['/dev/full', join(directory, 'no', 'such', 'directory')]) {
+      const writer = new LogWriter(
+        bad,
+        () => nowMs,
+        (sentence) => problems.push(sentence),
+      );
+      writer.write('stdout', Buffer.from('lost\n'));
+      await writer.close();
+      assert.equal(writer.write('stdout', Buffer.from('lost too\n')), true);
+      await writer.close();
+    }
+    assert.equal(problems.length, 2);
+    assert.equal(problems[0], 'the disk is full: /dev/full could not be written; free some space and start again');
+    assert.match(problems[1] ?? '', /directory could not be written: ENOENT/);
   });
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Pod } from './pod.ts';
 import { type ProcessState, planSync, type RunningProcess } from './sync.ts';
 
