@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { contribute } from '../../test/bench/contribution.ts';
 import { referenceSum } from '../../test/bench/reference.ts';
-import { deliverAll, type LaneRig, type RigRank, rigFence, rigLanes } from './lane-rig.ts';
+import { deliverAll, type LaneRig, rigFence, rigLanes } from './lane-rig.ts';
 import { planBuckets } from './schedule/buckets.ts';
 import { planExchange } from './schedule/plan.ts';
 import type { ExchangePlan } from './schedule/types.ts';
@@ -182,7 +182,7 @@ describe('Lane', () => {
     rig.ranks[0]!.lane.left(1);
     assert.ok(!rig.ranks[0]!.lane.failed);
     rig.ranks[0]!.submit(0);
-    const { failure } = rig.ranks[0]! as RigRank;
+    const { failure } = rig.ranks[0]!;
     assert.deepEqual([failure?.code, failure?.blamedRank], ['peerLost', 1]);
   });
 

@@ -116,6 +116,8 @@ export class Lane implements TransportListener {
     const opened = this.#opened;
     const open = opened?.buckets[bucket];
     if (opened === undefined || open === undefined || this.#failure !== undefined) return;
+    // The atomic read makes what compute wrote before it visible; a doorbell without a step behind it is nothing.
+    if (open.steps >= opened.state.submitted(bucket)) return;
     open.since = this.#options.now();
     const step = open.steps;
     open.steps += 1;

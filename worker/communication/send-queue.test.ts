@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Phase } from './schedule/priority.ts';
 import { type QueuedSend, SendQueue } from './send-queue.ts';
 

@@ -14,7 +14,7 @@ const failureTextOffset = 8;
 /** `done` of a bucket whose exchange has failed. */
 const failed = -1;
 
-/** Words of a bucket: steps submitted, steps done, and the lanes still at work on the even and the odd step. */
+/** Words of a bucket: steps submitted, steps done, and the lanes still at work on the step that is submitted. */
 const wordsPerBucket = stateBytesPerBucket / 4;
 const submittedWord = 0;
 const doneWord = 1;
@@ -38,7 +38,6 @@ export class SharedState {
   /** Before any thread uses the bucket: how many lanes carry it. */
   prepare(bucket: number, lanes: number): void {
     this.#words[this.#at(bucket, lanesWord)] = lanes;
-    this.#words[this.#at(bucket, lanesWord) + 1] = lanes;
   }
 
   submitted(bucket: number): number {
@@ -52,7 +51,7 @@ export class SharedState {
 
   /** One lane is through with a step; true when it was the last, which wakes compute. */
   laneDone(bucket: number, step: number, lanes: number): boolean {
-    const left = this.#at(bucket, lanesWord) + (step & 1);
+    const left = this.#at(bucket, lanesWord);
     if (Atomics.sub(this.#words, left, 1) !== 1) return false;
     Atomics.store(this.#words, left, lanes);
     const done = this.#at(bucket, doneWord);

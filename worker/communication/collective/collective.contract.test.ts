@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Collective } from '../schedule/types.ts';
 import { type Program, programOf } from './program.ts';
 import { Progress } from './progress.ts';

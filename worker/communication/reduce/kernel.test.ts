@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { contribute } from '../../../test/bench/contribution.ts';
 import { treeSum } from '../../../test/bench/reference.ts';
 import { createTreeSum, scratchBytes, sharedMemory } from './kernel.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { choose } from './choose.ts';
 import { crossoverBytes, exchangeSeconds } from './cost.ts';
 import type { LinkConstants } from './types.ts';

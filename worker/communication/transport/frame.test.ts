@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { decodeFrame, encodeFrame, type Header, headerBytes } from './frame.ts';
 import { decodeRequest, encodeRequest } from './request.ts';
 
