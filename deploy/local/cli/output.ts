@@ -74,8 +74,7 @@ export function jsonOutput(terminal: Terminal): Output {
   const emit = (event: object) => terminal.write(`${JSON.stringify(event)}\n`);
   const finished: JobResult[] = [];
   return {
-    cluster: ({ url, directory, kubeconfigPath }) =>
-      emit({ event: 'cluster', url, directory, kubeconfig: kubeconfigPath }),
+    cluster: ({ directory, kubeconfigPath }) => emit({ event: 'cluster', directory, kubeconfig: kubeconfigPath }),
     happening: (happening) => emit(happening),
     tick() {},
     finished: (result) => finished.push(result),

@@ -1,3 +1,4 @@
+import { classSentences, type FailureClass } from '@hayate/crds/exit-codes.ts';
 import type { FinalReport } from '@hayate/crds/worker-config.ts';
 import { count, formatBytes, formatPercent, formatSeconds } from './format.ts';
 import { type JobState, lastCause } from './job-state.ts';
@@ -92,7 +93,10 @@ function memoryRows(first: FinalReport, ranks: readonly FinalReport[]): string[]
 
 function restartsText(state: JobState): string {
   const last = lastCause(state.failures);
-  return `${state.restarts}${last === undefined ? '' : `; last cause: ${last.reason}`}`;
+  if (last === undefined) return String(state.restarts);
+  const who = last.rank === undefined ? (last.pod ?? 'a worker') : `rank ${last.rank}`;
+  const why = classSentences[last.class as FailureClass] ?? last.message;
+  return `${state.restarts}; the last one since ${who} ${why}`;
 }
 
 function row(name: string, text: string): string {

@@ -106,7 +106,7 @@ describe('observeJob', () => {
       [
         'mnist: rank 2 failed in attempt 1 at step 41 (outOfMemory, exit code 12): ran out of device memory; lower globalBatchSize or use more workers',
         '  conv1 needs 3 GiB more',
-        'mnist: restarting all workers from the last checkpoint',
+        'mnist: restarting all workers',
       ],
     );
     const later = observeJob(state, job({ phase: 'Running', attempt: 2, failures: [failure] }));
@@ -176,6 +176,22 @@ describe('reportLines', () => {
     assert.match(
       reportLines(result({ ranks: [rank(0, { memory })] })).join('\n'),
       /2\.00 KiB at the peak, planned 1\.00 KiB/,
+    );
+  });
+
+  it('says who caused the last restart', () => {
+    const failure = {
+      attempt: 1,
+      class: 'killed',
+      rank: 2,
+      reason: 'Error',
+      message: '',
+      time: '2026-01-01T00:00:00Z',
+    };
+    const state = { ...succeeded, restarts: 1, failures: [failure] };
+    assert.equal(
+      reportLines(result({ state })).at(-1),
+      '  restarts  1; the last one since rank 2 was killed by a signal',
     );
   });
 

@@ -96,7 +96,7 @@ function phaseLines(happening: Extract<Happening, { event: 'phase' }>, state: Jo
     case 'Running':
       return [`${job}: training on ${count(state.workers, 'worker')}${again}`];
     case 'Restarting':
-      return [`${job}: restarting all workers from the last checkpoint`];
+      return [`${job}: restarting all workers`];
     case 'Suspended':
       return [`${job}: suspended${message === '' ? '' : `: ${message}`}`];
     default:
