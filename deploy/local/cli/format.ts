@@ -1,3 +1,5 @@
+import { relative } from 'node:path';
+
 /** Bytes for people: three digits, binary units. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
@@ -42,4 +44,10 @@ export function formatPercent(share: number): string {
 /** `1 worker`, `4 workers`. */
 export function count(n: number, word: string): string {
   return `${n} ${word}${n === 1 ? '' : 's'}`;
+}
+
+/** A path as short as it can be typed in `cwd`: relative below it, absolute elsewhere. */
+export function shownPath(path: string, cwd: string): string {
+  const short = relative(cwd, path) || '.';
+  return short.startsWith('..') ? path : short;
 }

@@ -1,5 +1,5 @@
-import { relative } from 'node:path';
 import type { Cluster } from '../cluster.ts';
+import { shownPath } from './format.ts';
 import type { Happening, JobState } from './job-state.ts';
 import { finishedEvent, type JobResult, nextSteps, reportLines } from './report.ts';
 import { plainScreen, terminalScreen } from './screen.ts';
@@ -34,7 +34,7 @@ const plainEveryMs = 2000;
 export function peopleOutput(terminal: Terminal): Output {
   const write = (text: string) => terminal.write(text);
   const screen = terminal.isTerminal ? terminalScreen(write) : plainScreen(write, () => terminal.now(), plainEveryMs);
-  const shown = (path: string) => relative(terminal.cwd, path) || '.';
+  const shown = (path: string) => shownPath(path, terminal.cwd);
   return {
     cluster(cluster) {
       screen.print([

@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startCluster } from '../cluster.ts';
 import { exampleManifest } from './example.ts';
+import { shownPath } from './format.ts';
 import type { Terminal } from './output.ts';
 import { CommandProblem } from './problem.ts';
 import { fileLog, holdDirectory } from './run-directory.ts';
@@ -24,7 +25,7 @@ export async function up(
         throw portProblem(error, request.port);
       },
     );
-    const shown = (path: string) => relative(terminal.cwd, path) || '.';
+    const shown = (path: string) => shownPath(path, terminal.cwd);
     terminal.write(`${welcome(cluster.kubeconfigPath, shown(exampleManifest), shown(held.path), request.port)}\n`);
     while (!signal.aborted) await sleep(2 ** 30, undefined, { signal }).catch(() => {});
     terminal.write('stopping …\n');

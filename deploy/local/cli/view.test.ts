@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { TrainingJob, TrainingJobStatus } from '@hayate/crds/trainingjob.ts';
 import type { FinalReport, WorkerReport } from '@hayate/crds/worker-config.ts';
-import { formatBytes, formatSeconds } from './format.ts';
+import { formatBytes, formatSeconds, shownPath } from './format.ts';
 import { initialState, type JobState, lastCause, observeJob, observeReport } from './job-state.ts';
 import { finishedEvent, type JobResult, reportLines } from './report.ts';
 import { bar, happeningLines, plainProgress, progressLine } from './view.ts';
@@ -247,5 +247,12 @@ describe('numbers for people', () => {
       '3 min 20 s',
       '2 h 5 min',
     ]);
+  });
+
+  it('paths are relative below the current directory and absolute elsewhere', () => {
+    assert.deepEqual(
+      ['/a/b/c', '/a', '/a/b'].map((path) => shownPath(path, '/a/b')),
+      ['c', '/a', '.'],
+    );
   });
 });
