@@ -1,11 +1,11 @@
 /** `npm run bench -- allreduce`: seconds of one exchange by size and algorithm, over real processes on this machine. */
 import { createHash } from 'node:crypto';
-import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { mergeConstants } from '../../worker/communication/calibrate.ts';
 import type { AlgorithmSetting } from '../../worker/communication/schedule/choose.ts';
 import { planExchange } from '../../worker/communication/schedule/plan.ts';
 import type { Collective, ExchangePlan, LinkConstants } from '../../worker/communication/schedule/types.ts';
+import { type BenchDocument, median, thisMachine } from './document.ts';
 import { type RankProcess, startRanks } from './ranks.ts';
 import { referenceSum } from './reference.ts';
 
@@ -139,22 +139,10 @@ async function measure(
   };
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
 function print({ json, ...settings }: Settings, constants: LinkConstants, results: readonly Result[]): void {
-  const all = cpus();
-  const machine = {
-    cores: all.length,
-    cpu: all[0]?.model ?? 'unknown',
-    memoryBytes: totalmem(),
-    node: process.version,
-  };
+  const machine = thisMachine();
   if (json) {
-    const document = {
+    const document: BenchDocument<Result> = {
       bench: 'allreduce',
       settings: { ...settings, constants },
       machine,
@@ -175,5 +163,3 @@ function print({ json, ...settings }: Settings, constants: LinkConstants, result
     })),
   );
 }
-
-if (import.meta.main) await run(process.argv.slice(2));

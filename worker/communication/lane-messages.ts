@@ -10,7 +10,6 @@ import type { PeerAddress } from './transport/transport.ts';
 /** What a lane thread is started with. */
 export interface LaneThreadData {
   lane: number;
-  lanes: number;
   rank: number;
   worldSize: number;
   host: string;

@@ -48,7 +48,6 @@ export function rigLanes(plan: ExchangePlan, { timeoutMs = 1000, lanes = 1 } = {
       const now = () => clock.now;
       const lane = new Lane({
         lane: index,
-        lanes,
         rank,
         worldSize,
         fence: rigFence,

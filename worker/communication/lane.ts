@@ -14,7 +14,6 @@ import type { Transport, TransportListener } from './transport/transport.ts';
 
 export interface LaneOptions {
   lane: number;
-  lanes: number;
   rank: number;
   worldSize: number;
   fence: bigint;
@@ -84,7 +83,8 @@ export class Lane implements TransportListener {
 
   /** Takes up a plan; all ranks open the same plans in the same order. Peers may send from now on. */
   open(plan: ExchangePlan, arena: Arena, memory: KernelMemory): void {
-    const { rank, worldSize, lane, lanes } = this.#options;
+    const { rank, worldSize, lane } = this.#options;
+    const lanes = arena.scratch.length;
     const buckets = plan.buckets.map(({ id }): OpenBucket => {
       const program = planProgram(plan, id, rank);
       const mine = [...program.chunks.keys()].filter((chunk) => laneOf(id, chunk, lanes) === lane);

@@ -74,6 +74,20 @@ describe('startLanes', () => {
     assert.deepEqual(await Promise.all(threads.map(next)), [[3], [3]]);
   });
 
+  it('uses as many lanes as the rank with the fewest has', async () => {
+    const pair = await startPair([{ lanes: 2 }, { lanes: 1 }]);
+    started.push(...pair);
+    const shared = await Promise.all(pair.map((lanes) => lanes.open(planOf(2))));
+    assert.deepEqual(
+      shared.map(({ ports }) => ports.length),
+      [1, 1],
+    );
+    const threads = shared.map(compute);
+    workers.push(...threads);
+    await Promise.all(threads.map(next));
+    assert.deepEqual(await Promise.all(threads.map(next)), [[3], [3]]);
+  });
+
   it('wakes a compute thread that waits when the exchange is aborted, and tells the listener once', async () => {
     const pair = await startPair();
     started.push(...pair);

@@ -27,7 +27,9 @@ export interface LanesOptions {
 export interface Lanes {
   /** Where the lanes listen. */
   readonly ports: readonly number[];
-  /** Connects to all peers, by rank. Rejects with `peerLost` that names the missing rank after connectTimeoutMs. */
+  /**
+   * Connects to all peers, by rank, over as many lanes as the rank with the fewest has. Rejects with `peerLost` that names the missing rank after connectTimeoutMs.
+   */
   connect(peers: readonly { host: string; lanePorts: readonly number[] }[]): Promise<void>;
   /** This rank's measurement; all ranks call it together, after `connect` and before `open`. */
   calibrate(): Promise<LinkConstants>;
@@ -47,9 +49,9 @@ export interface Lanes {
 export async function startLanes(options: LanesOptions): Promise<Lanes> {
   const fence = fenceHash(options.fence);
   const threads = Array.from({ length: options.lanes }, (_, lane) => {
-    const { host, lanes, rank, worldSize, timeoutMs } = options;
+    const { host, rank, worldSize, timeoutMs } = options;
     const port = options.port === 0 ? 0 : options.port + 1 + lane;
-    return new LaneThread({ lane, lanes, rank, worldSize, host, port, fence, timeoutMs });
+    return new LaneThread({ lane, rank, worldSize, host, port, fence, timeoutMs });
   });
   try {
     const ports = await Promise.all(threads.map((thread) => thread.listening));
@@ -64,6 +66,8 @@ class LaneGroup implements Lanes {
   readonly ports: readonly number[];
   readonly #options: LanesOptions;
   readonly #threads: readonly LaneThread[];
+  /** As many as the rank with the fewest has. */
+  #used: readonly LaneThread[];
   readonly #listeners: ((error: ExchangeError) => void)[] = [];
   #state: SharedState | undefined;
   #failure: ExchangeError | undefined;
@@ -72,18 +76,15 @@ class LaneGroup implements Lanes {
   constructor(options: LanesOptions, threads: readonly LaneThread[], ports: readonly number[]) {
     this.#options = options;
     this.#threads = threads;
+    this.#used = threads;
     this.ports = ports;
     for (const thread of threads) thread.onFailure = (error) => this.abort(error);
   }
 
   async connect(peers: readonly { host: string; lanePorts: readonly number[] }[]): Promise<void> {
-    const unequal = peers.findIndex((peer) => peer.lanePorts.length !== this.#threads.length);
-    if (unequal >= 0)
-      throw new RangeError(
-        `rank ${unequal} has ${peers[unequal]!.lanePorts.length} lanes, this rank ${this.#threads.length}`,
-      );
+    this.#used = this.#threads.slice(0, Math.min(...peers.map((peer) => peer.lanePorts.length)));
     await Promise.all(
-      this.#threads.map((thread, lane) =>
+      this.#used.map((thread, lane) =>
         thread.ask({
           kind: 'connect',
           peers: peers.map(({ host, lanePorts }) => ({ host, port: lanePorts[lane]! })),
@@ -101,15 +102,15 @@ class LaneGroup implements Lanes {
     if (this.#failure !== undefined) throw this.#failure;
     if (plan.chunkBytes % 64 !== 0 || plan.chunkBytes > maxPayloadBytes || plan.creditBytes < 2 * plan.chunkBytes)
       throw new RangeError('a chunk is a multiple of 64 bytes, at most 1 MiB and at most half of the credit');
-    const { rank, lanes, timeoutMs } = this.#options;
-    const arena = layArena(plan, rank, lanes);
+    const { rank, timeoutMs } = this.#options;
+    const arena = layArena(plan, rank, this.#used.length);
     const memory = sharedMemory(arena.bytes);
     const state = new SharedState(memory.buffer, arena.stateOffset, plan.buckets.length);
     for (const { id } of plan.buckets) state.prepare(id, arena.slots[id]!.lanes.length);
     this.#state = state;
     const ports: MessagePort[] = [];
     await Promise.all(
-      this.#threads.map((thread) => {
+      this.#used.map((thread) => {
         const { port1, port2 } = new MessageChannel();
         ports.push(port1);
         return thread.ask({ kind: 'open', plan, arena, memory, doorbell: port2 }, [port2]);
