@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { ExchangeError } from '../communication/exchange.ts';
+import { EngineError } from '../engine/engine.ts';
+import { openEngine } from '../engine/open.ts';
+import { loadProgram } from '../program/load.ts';
+import { buildTraining } from './build.ts';
+import { failureOf } from './failure.ts';
+import type { ComputeFailure } from './messages.ts';
+
+describe('failureOf', () => {
+  let directory: string;
+  before(() => {
+    directory = mkdtempSync(path.join(tmpdir(), 'hayate-failure-'));
+  });
+  after(() => rmSync(directory, { recursive: true }));
+
+  const lines = [
+    `export default {`,
+    `  model: (tf) => tf.sequential({ layers: [tf.layers.dense({ inputShape: [2], units: 1 })] }),`,
+    `  loss: 'meanSquaredError',`,
+    `  optimizer: () => ({ kind: 'sgd', learningRate: 0.1 }),`,
+    `  data: () => [],`,
+    `};`,
+  ];
+  /** What building a program ends in whose line `at` reads `line`. */
+  const building = async (name: string, at: number, line: string): Promise<ComputeFailure> => {
+    const module = path.join(directory, `${name}.mjs`);
+    writeFileSync(module, lines.with(at - 1, line).join('\n'));
+    const program = await loadProgram({ module }, directory);
+    const request = { program, parameters: {}, batchSize: 2, seed: 1, recycling: true };
+    const error = await buildTraining({ ...request, engine: await openEngine('wasm') }).then(
+      () => assert.fail('it was built'),
+      (thrown: unknown) => thrown,
+    );
+    return failureOf(error, undefined);
+  };
+
+  it('names the line of the program that threw', async () => {
+    const inModel = await building(
+      'model',
+      2,
+      `  model: () => { throw new RangeError('seven layers are too many'); },`,
+    );
+    assert.equal(inModel.class, 'program');
+    assert.match(inModel.message, /seven layers are too many.*model\.mjs:2:\d+/);
+    const inOptimizer = await building('optimizer', 4, `  optimizer: () => { throw new Error('no idea'); },`);
+    assert.match(
+      inOptimizer.message,
+      /optimizer of the training program threw Error: no idea \(at .*optimizer\.mjs:4:\d+\)/,
+    );
+  });
+
+  it('names the op that reads data while the model is captured', async () => {
+    const failure = await building(
+      'reads',
+      3,
+      `  loss: (tf, y, prediction) => prediction.sub(y).square().mean().add(prediction.dataSync()[0]),`,
+    );
+    assert.equal(failure.class, 'program');
+    assert.equal(failure.reason, 'DataDependent');
+  });
+
+  it('names all that is wrong with optimizer settings', async () => {
+    const failure = await building('settings', 4, `  optimizer: () => ({ kind: 'momentum', learningRate: NaN }),`);
+    assert.equal(failure.class, 'program');
+    assert.match(failure.message, /learningRate must be a number of at least 0, not NaN; momentum must be/);
+    assert.match((await building('kind', 4, `  optimizer: () => 'adam',`)).message, /sgd \| momentum \| adam/);
+  });
+
+  it('keeps the class of what the exchange and the engine report', () => {
+    const lost = failureOf(new ExchangeError('peerLost', 'rank 2 is gone', { blamedRank: 2 }), 7);
+    assert.deepEqual([lost.class, lost.reason, lost.blamedRank, lost.step], ['peerLost', 'PeerLost', 2, 7]);
+    assert.equal(failureOf(new ExchangeError('exchangeTimeout', 'late'), 7).class, 'exchangeTimeout');
+    assert.equal(failureOf(new ExchangeError('fenced', 'old'), 7).class, 'fenced');
+    assert.equal(failureOf(new EngineError('outOfMemory', 'full'), 7).class, 'outOfMemory');
+    assert.equal(failureOf(new EngineError('engineMissing', 'none'), 7).class, 'engineMissing');
+    assert.equal(failureOf(new EngineError('kernelMissing', 'no FFT'), 7).class, 'program');
+    assert.equal(failureOf(new RangeError('Array buffer allocation failed'), 7).class, 'outOfMemory');
+  });
+
+  it('shows the stack of what nobody foresaw', () => {
+    assert.match(failureOf(new TypeError('x is undefined'), 1).message, /x is undefined[\s\S]*failure\.test\.ts/);
+    assert.match(failureOf('text', 1).message, /text/);
+  });
+});
