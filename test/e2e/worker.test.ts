@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { workerReport } from '@hayate/crds/worker-config.ts';
@@ -200,6 +201,22 @@ describe('worker processes', function () {
     const all = await ends(workers);
     assert.equal(all[0]!.code, 17, outputs(workers));
     assert.match(all[0]!.termination?.message ?? '', /in file\/checkpoints: ENOTDIR/);
+  });
+
+  it('exit 17 when the disk is full, and keep the checkpoint before', async function () {
+    const fullDisk = path.join(rig.directory, 'small-disk');
+    mkdirSync(fullDisk);
+    // A full file system has to be mounted, which only root of its own namespace may do.
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=12k', 'tmpfs', fullDisk]).status !== 0) this.skip();
+    try {
+      const workers = rig.start({ ...pair, checkpointDirectory: 'small-disk', everySteps: 5, steps: 20 });
+      const [zero] = await ends(workers);
+      assert.equal(zero!.code, 17, outputs(workers));
+      assert.match(zero!.termination?.message ?? '', /in small-disk: the disk is full; free space there/);
+      assert.deepEqual(readdirSync(fullDisk), ['step-5.ckpt']);
+    } finally {
+      spawnSync('umount', [fullDisk]);
+    }
   });
 
   it('resume after a kill and end with the weights of an undisturbed run', async () => {
