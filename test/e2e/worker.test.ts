@@ -207,7 +207,7 @@ describe('worker processes', function () {
     const fullDisk = path.join(rig.directory, 'small-disk');
     mkdirSync(fullDisk);
     // A full file system has to be mounted, which only root of its own namespace may do.
-    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=12k', 'tmpfs', fullDisk]).status !== 0) this.skip();
+    if (spawnSync('/bin/sh', ['-c', 'mount -t tmpfs -o size=12k tmpfs "$0"', fullDisk]).status !== 0) this.skip();
     try {
       const workers = rig.start({ ...pair, checkpointDirectory: 'small-disk', everySteps: 5, steps: 20 });
       const [zero] = await ends(workers);
@@ -215,7 +215,7 @@ describe('worker processes', function () {
       assert.match(zero!.termination?.message ?? '', /in small-disk: the disk is full; free space there/);
       assert.deepEqual(readdirSync(fullDisk), ['step-5.ckpt']);
     } finally {
-      spawnSync('umount', [fullDisk]);
+      spawnSync('/bin/sh', ['-c', 'umount "$0"', fullDisk]);
     }
   });
 
