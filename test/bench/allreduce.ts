@@ -46,6 +46,7 @@ export async function run(argv: string[]): Promise<void> {
   try {
     const measured = await Promise.all(ranks.map((rank) => rank.ask({ kind: 'calibrate' }, 'constants')));
     const constants = mergeConstants(measured.map((answer) => answer.constants));
+    await warmUp(ranks, settings, constants);
     const results: Result[] = [];
     for (const bytes of settings.bytes) {
       const sum = referenceSum(settings.world, 0, timed, bytes / 4);
@@ -109,6 +110,14 @@ function planOf(
   const inputs = { worldSize: settings.world, constants, order: 'Priority', algorithm } as const;
   const plan = planExchange({ ...inputs, buckets: [bucket(0, 16), bucket(timed, bytes / 4)] });
   return { ...plan, buckets: plan.buckets.map((b) => (b.id === timed ? b : { ...b, collective: 'gather-sum' })) };
+}
+
+/** Lets the engine compile what the exchange runs through, as a training does in its first steps. */
+async function warmUp(ranks: readonly RankProcess[], settings: Settings, constants: LinkConstants): Promise<void> {
+  for (const algorithm of ['GatherSum', 'SplitSum'] as const) {
+    const plan = planOf(settings, 256 << 10, algorithm, constants);
+    await Promise.all(ranks.map((rank) => rank.ask({ kind: 'time', plan, repeats: 50 }, 'timed')));
+  }
 }
 
 async function measure(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { type RankProcess, startRanks } from '../../test/bench/ranks.ts';
 import { referenceSum } from '../../test/bench/reference.ts';
 import { mergeConstants } from './calibrate.ts';
@@ -38,7 +39,7 @@ describe('exchange between processes', () => {
     { world: 2, lanes: 1 },
     { world: 4, lanes: 2 },
   ])
-    it(`gives all of ${world} ranks the same right bits for every order, algorithm and chunk size (${lanes} lanes)`, async () => {
+    it(`gives all of ${world} ranks the right bits for every order, algorithm and chunk size, over ${lanes} lane(s), and lets them end`, async () => {
       ranks = await startRanks({ world, lanes });
       for (const order of ['Priority', 'Fifo'] as const)
         for (const algorithm of ['GatherSum', 'SplitSum', 'Auto'] as const)
@@ -54,7 +55,12 @@ describe('exchange between processes', () => {
       const { stats } = await ranks[0]!.ask({ kind: 'stats' }, 'stats');
       assert.ok(stats.bytesByCollective['gather-sum'] > 0 && stats.bytesByCollective['split-sum'] > 0);
       assert.deepEqual([stats.fencedFrames, stats.waitingFor], [0, []]);
+      const exits = ranks.map(({ child }) => once(child, 'exit'));
       await Promise.all(ranks.map((rank) => rank.ask({ kind: 'close' }, 'closed')));
+      assert.deepEqual(
+        await Promise.all(exits),
+        ranks.map(() => [0, null]),
+      );
     });
 
   it('measures constants on every rank', async () => {

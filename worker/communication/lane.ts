@@ -8,7 +8,7 @@ import type { Phase } from './schedule/priority.ts';
 import type { Collective, ExchangePlan } from './schedule/types.ts';
 import { type QueuedSend, SendQueue } from './send-queue.ts';
 import { SharedState, toRecord } from './shared-state.ts';
-import { decodeFrame, encodeFrame, type Frame } from './transport/frame.ts';
+import { decodeFrame, encodeFrame, type Frame, headerBytes } from './transport/frame.ts';
 import { decodeRequest, encodeRequest } from './transport/request.ts';
 import type { Transport, TransportListener } from './transport/transport.ts';
 
@@ -52,6 +52,8 @@ interface Opened {
   state: SharedState;
   sum: TreeSum;
   buckets: readonly OpenBucket[];
+  /** Room for frames that the transport has done with: as many as were under way at once. */
+  spaces: Buffer[];
 }
 
 /** Moves and sums the chunks of one lane. Driven by its transport and by doorbells; never waits. */
@@ -68,7 +70,7 @@ export class Lane implements TransportListener {
   /** By rank: bytes received and not yet granted again. */
   readonly #ungranted: number[];
   /** By rank: grants for plans that this rank has not opened yet. */
-  readonly #early: { from: number; plan: number; bytes: number }[] = [];
+  #early: { from: number; plan: number; bytes: number }[] = [];
   readonly #lastHeard: number[];
   readonly #left = new Set<number>();
   #probe: { left: number; done: () => void; failed: (error: ExchangeError) => void } | undefined;
@@ -98,6 +100,7 @@ export class Lane implements TransportListener {
       state: new SharedState(memory.buffer, arena.stateOffset, plan.buckets.length),
       sum: createTreeSum(memory, arena.scratch[lane]!),
       buckets,
+      spaces: [],
     };
     this.#queues = Array.from({ length: worldSize }, () => new SendQueue(plan.order));
     this.#ungranted.fill(0);
@@ -108,6 +111,7 @@ export class Lane implements TransportListener {
     }
     for (const { from, plan: number, bytes } of this.#early)
       if (number === this.#plans) this.#queues[from]!.grant(bytes);
+    this.#early = this.#early.filter(({ plan: number }) => number > this.#plans);
     this.#plans += 1;
   }
 
@@ -193,7 +197,7 @@ export class Lane implements TransportListener {
       const { rank: source, fence, transport } = this.#options;
       const header = { phase: 'probe', source, fence, plan: 0, step: 0, bucket: 0, chunk: 0, offset: 0 } as const;
       const frame = encodeFrame(header, new Uint8Array(request.bytes));
-      for (let i = 0; i < request.count; i++) transport.send(from, frame);
+      for (let i = 0; i < request.count; i++) transport.send(from, frame, () => {});
     } else if (request.plan === this.#opened?.number) {
       this.#queues[from]!.grant(request.bytes);
       this.#pump(this.#opened, from);
@@ -305,19 +309,21 @@ export class Lane implements TransportListener {
 
   #pump(opened: Opened, peer: number): void {
     for (let send = this.#queues[peer]!.next(); send !== undefined; send = this.#queues[peer]!.next()) {
-      this.#options.transport.send(peer, this.#encode(opened, send));
+      const space = opened.spaces.pop() ?? Buffer.allocUnsafeSlow(headerBytes + opened.plan.chunkBytes);
+      const frame = this.#encode(opened, send, space);
+      this.#options.transport.send(peer, frame, () => opened.spaces.push(space));
       this.#stats.bytesByCollective[opened.plan.buckets[send.bucket]!.collective] += send.bytes;
       this.#act(opened, send.bucket, opened.buckets[send.bucket]!.progress.sent(send.step));
     }
   }
 
-  #encode(opened: Opened, { bucket, chunk, phase, step }: QueuedSend): Buffer {
+  #encode(opened: Opened, { bucket, chunk, phase, step }: QueuedSend, space: Buffer): Buffer {
     const { rank: source, fence } = this.#options;
     const { offset, length } = opened.buckets[bucket]!.program.chunks[chunk]!;
     const { outgoing, result } = opened.arena.slots[bucket]!;
     const start = (phase === 'result' ? result : outgoing) + 4 * offset;
     const header = { phase, source, fence, plan: opened.number, step, bucket, chunk, offset };
-    return encodeFrame(header, opened.bytes.subarray(start, start + 4 * length));
+    return encodeFrame(header, opened.bytes.subarray(start, start + 4 * length), space);
   }
 
   #waiting(): Waiting[] {

@@ -39,9 +39,10 @@ const magic = 0x31_54_59_48; // "HYT1"
 const version = 1;
 const phases: readonly FramePhase[] = ['gather', 'scatter', 'result', 'probe'];
 
-/** Header and payload in one buffer; the payload is copied. */
-export function encodeFrame(header: Header, payload: Uint8Array): Buffer {
-  const bytes = Buffer.allocUnsafe(headerBytes + payload.length);
+/** Header and payload in one buffer, the start of `space` when that is given; the payload is copied. */
+export function encodeFrame(header: Header, payload: Uint8Array, space?: Buffer): Buffer {
+  const length = headerBytes + payload.length;
+  const bytes = space?.subarray(0, length) ?? Buffer.allocUnsafe(length);
   bytes.writeUInt32LE(magic, 0);
   bytes.writeUInt8(version, 4);
   bytes.writeUInt8(phases.indexOf(header.phase), 5);

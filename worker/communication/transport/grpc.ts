@@ -127,8 +127,10 @@ class GrpcEnd implements Transport {
     }
   }
 
-  send(to: number, frame: Buffer): void {
-    if (!this.#gone.has(to)) this.#incoming[to]?.write(frame);
+  send(to: number, frame: Buffer, taken: () => void): void {
+    const call = this.#gone.has(to) ? undefined : this.#incoming[to];
+    if (call === undefined) taken();
+    else call.write(frame, taken);
   }
 
   request(to: number, request: Buffer): void {

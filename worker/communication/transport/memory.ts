@@ -21,8 +21,12 @@ export function createMemoryTransports(worldSize: number, defer: Defer): Transpo
         if (listeners.filter((l) => l !== undefined).length === worldSize) connected.resolve();
         return connected.promise;
       },
-      send: (to, frame) => deliver(to, (listener) => listener.frame(rank, Buffer.from(frame))),
-      request: (to, request) => deliver(to, (listener) => listener.request(rank, Buffer.from(request))),
+      send(to, frame, taken) {
+        const copy = Buffer.from(frame);
+        taken();
+        deliver(to, (listener) => listener.frame(rank, copy));
+      },
+      request: (to, request) => deliver(to, (listener) => listener.request(rank, request)),
       close() {
         listeners[rank] = undefined;
         for (let to = 0; to < worldSize; to++) if (to !== rank) deliver(to, (listener) => listener.left(rank));

@@ -60,7 +60,7 @@ for (const [name, create] of Object.entries(kinds)) {
 
     it('brings frames to the rank they are for, unchanged and in order', async () => {
       const sent = Array.from({ length: 50 }, (_, i) => Buffer.alloc(1 + i * 997, i));
-      for (const frame of sent) transports[0]!.send(2, frame);
+      for (const frame of sent) transports[0]!.send(2, frame, () => {});
       const frames = await ears[2]!.until('frame', sent.length);
       assert.deepEqual(
         frames.map((f) => f.bytes),
@@ -72,10 +72,25 @@ for (const [name, create] of Object.entries(kinds)) {
 
     it('carries the largest frame, both ways at once', async () => {
       const large = [1, 2].map((fill) => Buffer.alloc(maxPayloadBytes + 43, fill));
-      transports[0]!.send(1, large[0]!);
-      transports[1]!.send(0, large[1]!);
+      transports[0]!.send(1, large[0]!, () => {});
+      transports[1]!.send(0, large[1]!, () => {});
       assert.deepEqual((await ears[1]!.until('frame', 1))[0]!.bytes, large[0]);
       assert.deepEqual((await ears[0]!.until('frame', 1))[0]!.bytes, large[1]);
+    });
+
+    it('says when the bytes of a frame may be used again', async () => {
+      const frame = Buffer.alloc(50_000, 1);
+      for (let i = 1; i <= 20; i++) {
+        frame.fill(i);
+        const { promise, resolve } = Promise.withResolvers<void>();
+        transports[0]!.send(1, frame, resolve);
+        await promise;
+      }
+      const frames = await ears[1]!.until('frame', 20);
+      assert.deepEqual(
+        frames.map(({ bytes }) => [...new Set(bytes)]),
+        Array.from({ length: 20 }, (_, i) => [i + 1]),
+      );
     });
 
     it('brings requests against the stream of frames', async () => {
@@ -84,7 +99,7 @@ for (const [name, create] of Object.entries(kinds)) {
     });
 
     it('delivers what was sent before it closed, and then tells the peers', async () => {
-      for (let i = 0; i < 5; i++) transports[0]!.send(1, Buffer.alloc(100_000, i));
+      for (let i = 0; i < 5; i++) transports[0]!.send(1, Buffer.alloc(100_000, i), () => {});
       await transports[0]!.close(5000);
       await ears[1]!.until('left', 1);
       assert.equal(ears[1]!.of('frame').length, 5);

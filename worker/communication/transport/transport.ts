@@ -27,8 +27,8 @@ export interface Transport {
    * the rank that is missing after `timeoutMs`.
    */
   connect(peers: readonly PeerAddress[], timeoutMs: number, listener: TransportListener): Promise<void>;
-  /** Never blocks; the transport keeps `frame` until it is on its way. */
-  send(to: number, frame: Buffer): void;
+  /** Never blocks. The bytes of `frame` may be used again once `taken` has been called. */
+  send(to: number, frame: Buffer, taken: () => void): void;
   request(to: number, request: Buffer): void;
   /** Sends what it still holds, tells the peers, and ends; by force after `timeoutMs`. */
   close(timeoutMs: number): Promise<void>;
