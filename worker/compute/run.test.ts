@@ -107,6 +107,12 @@ describe('runTraining', () => {
     assert.equal(second.finished.accuracy, undefined);
   });
 
+  it('gets the same bits however often it takes all sums in before it goes on', async () => {
+    const often = await run(await build(everything, 8), { checkpointEverySteps: 1 });
+    const never = await run(await build(everything, 8), { checkpointEverySteps: 1000 });
+    assert.deepEqual(bits(often.finished.state), bits(never.finished.state));
+  });
+
   it('stops after the step that it is asked for, drained, so that it can be resumed', async () => {
     const undisturbed = await run(await build(everything, 8));
     const training = await build(everything, 8);

@@ -22,6 +22,21 @@ export const everything = defineTraining({
   evaluate: () => [...take(spots(99, 0, 0, 30, 30), 2)],
 });
 
+/** Nothing in it depends on which rank computes it: any number of ranks must come to the same weights. */
+export const plain = defineTraining({
+  ...everything,
+  model: (tf) =>
+    tf.sequential({
+      layers: [
+        tf.layers.conv2d({ inputShape: [6, 6, 1], filters: 4, kernelSize: 3, activation: 'relu' }),
+        tf.layers.maxPooling2d({ poolSize: 2 }),
+        tf.layers.flatten(),
+        tf.layers.dense({ units: 3 }),
+      ],
+    }),
+  optimizer: () => ({ kind: 'momentum', learningRate: 0.05, momentum: 0.9 }),
+});
+
 /** Pictures with one bright third; the class says which. */
 function* spots(seed: number, startStep: number, first: number, count: number, global: number): Generator<Batch> {
   for (let step = startStep; ; step++) {
