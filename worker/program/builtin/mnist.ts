@@ -1,9 +1,13 @@
 import { type Batch, defineTraining } from '@hayate/worker';
 import { z } from 'zod';
+import { generator } from '../../engine/random.ts';
 import { permutation } from '../permutation.ts';
 import { type Digits, pixelsPerDigit, readDigits } from './digits.ts';
 
+const side = 28;
 const heldOut = 1500;
+/** A digit to train on is moved by up to so many pixels, each time another way. */
+const maxShift = 2;
 
 /** A small convolutional network for handwritten digits; 1,500 of the 10,000 are held out for evaluation. */
 export default defineTraining({
@@ -34,10 +38,8 @@ export default defineTraining({
       const place = step % perPass;
       if (place === 0 || order.length === 0) order = permutation(training.length, seed, Math.floor(step / perPass));
       const first = place * globalBatch + rank * batchSize;
-      yield pick(
-        digits,
-        Array.from(order.subarray(first, first + batchSize), (index) => training[index] as number),
-      );
+      const chosen = Array.from(order.subarray(first, first + batchSize), (index) => training[index] as number);
+      yield pick(digits, chosen, (i) => shiftOf(generator(seed, step, rank * batchSize + i)));
     }
   },
   *evaluate() {
@@ -47,13 +49,29 @@ export default defineTraining({
   },
 });
 
-function pick({ pixels, labels }: Digits, indices: ArrayLike<number>): Batch {
+type Shift = readonly [rows: number, columns: number];
+
+function shiftOf(random: () => number): Shift {
+  const pixels = () => Math.floor(random() * (2 * maxShift + 1)) - maxShift;
+  return [pixels(), pixels()];
+}
+
+function pick(
+  { pixels, labels }: Digits,
+  indices: ArrayLike<number>,
+  shift: (i: number) => Shift = () => [0, 0],
+): Batch {
   const x = new Float32Array(indices.length * pixelsPerDigit);
   const y = new Int32Array(indices.length);
   for (let i = 0; i < indices.length; i++) {
     const digit = indices[i] as number;
-    const from = digit * pixelsPerDigit;
-    for (let p = 0; p < pixelsPerDigit; p++) x[i * pixelsPerDigit + p] = (pixels[from + p] as number) / 255;
+    const [down, right] = shift(i);
+    for (let row = Math.max(0, down); row < side + Math.min(0, down); row++) {
+      for (let column = Math.max(0, right); column < side + Math.min(0, right); column++) {
+        const grey = pixels[digit * pixelsPerDigit + (row - down) * side + column - right] as number;
+        x[i * pixelsPerDigit + row * side + column] = grey / 255;
+      }
+    }
     y[i] = labels[digit] as number;
   }
   return { x, y };
