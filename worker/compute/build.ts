@@ -54,12 +54,12 @@ export function nodeBytes(engine: Engine, graph: Graph): (node: Node) => number 
 }
 
 /**
- * An eighth of all gradients: few enough messages, while the first buckets still leave early in backward. Below 16 KiB
- * a message costs more than its bytes; above 4 MiB nothing is gained.
+ * An eighth of all gradients: few enough messages, while the first buckets still leave early in backward and the last
+ * one, which nothing hides, stays small. Below 4 KiB a message costs more than its bytes; above 4 MiB nothing is gained.
  */
 function bucketBytes(variables: readonly { elements: number }[]): number {
   const total = variables.reduce((sum, { elements }) => sum + 4 * elements, 0);
-  return Math.min(4 << 20, Math.max(16 << 10, Math.ceil(total / 8 / 64) * 64));
+  return Math.min(4 << 20, Math.max(4 << 10, Math.ceil(total / 8 / 64) * 64));
 }
 
 /** What the main thread and the other ranks are told. */
