@@ -7,7 +7,6 @@ import { KubeClient } from '@hayate/operator/kube/client.ts';
 import { systemClock } from '@hayate/operator/kube/clock.ts';
 import { startOperator } from '@hayate/operator/main.ts';
 import type { Logger } from 'pino';
-import { parse, stringify } from 'yaml';
 import { kubeconfig, startEmbeddedApi } from './api/server.ts';
 import { claimAddressBlock } from './kubelet/addresses.ts';
 import { startKubelet } from './kubelet/kubelet.ts';
@@ -61,7 +60,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       randomBytes,
     });
     closers.push(() => api.close());
-    const config = forPlainHttp(kubeconfig(api.url));
+    const config = kubeconfig(api.url);
     const kubeconfigPath = join(directory, 'kubeconfig');
     writeFileSync(kubeconfigPath, config, { mode: 0o600 });
     const client = new KubeClient({ kubeconfig: config, clock: systemClock, random: Math.random });
@@ -88,13 +87,6 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await close();
     throw error;
   }
-}
-
-/** The Node client refuses plain HTTP unless told that nothing is to be verified; kubectl does not mind. */
-function forPlainHttp(text: string): string {
-  const config = parse(text) as { clusters: { cluster: Record<string, unknown> }[] };
-  for (const { cluster } of config.clusters) cluster['insecure-skip-tls-verify'] = true;
-  return stringify(config);
 }
 
 /** Makes a wait end with the abort of `signal`, whatever becomes of the work itself. */

@@ -162,13 +162,16 @@ function print({ json, ...settings }: Settings, constants: LinkConstants, result
     return;
   }
   console.log(`${settings.world} ranks, ${settings.lanes} lane(s) each, on ${machine.cores} cores of ${machine.cpu}`);
-  console.table(
-    results.map(({ bytes, collective, chosen, seconds, busBytesPerSecond, cpuSecondsPerGigabyte }) => ({
-      bytes,
-      collective: chosen === undefined ? collective : `${collective}: ${chosen}`,
-      ms: Number((seconds * 1e3).toFixed(3)),
-      'bus GB/s': Number((busBytesPerSecond / 1e9).toFixed(3)),
-      'CPU s/GB': Number(cpuSecondsPerGigabyte.toFixed(2)),
-    })),
-  );
+  console.log(`medians of ${settings.repeats}, slowest rank\n`);
+  const row = (...cells: string[]) =>
+    console.log(cells.map((cell, i) => (i === 1 ? cell.padEnd(20) : cell.padStart(12))).join('  '));
+  row('bytes', 'collective', 'ms', 'bus GB/s', 'CPU s/GB');
+  for (const { bytes, collective, chosen, seconds, busBytesPerSecond, cpuSecondsPerGigabyte } of results)
+    row(
+      String(bytes),
+      chosen === undefined ? collective : `auto (${chosen})`,
+      (seconds * 1e3).toFixed(3),
+      (busBytesPerSecond / 1e9).toFixed(3),
+      cpuSecondsPerGigabyte.toFixed(2),
+    );
 }

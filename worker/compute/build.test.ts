@@ -26,6 +26,7 @@ describe('buildTraining', () => {
       await build({}, 4),
       await build({}, 8, false),
       await build({ loss: 'meanSquaredError' }),
+      await build({ optimizer: () => ({ kind: 'adam', learningRate: 0.0123 }) }),
       await build({
         model: (tf, parameters) => {
           const model = everything.model(tf, parameters);
@@ -34,7 +35,7 @@ describe('buildTraining', () => {
         },
       }),
     ];
-    assert.equal(new Set([planHash, ...others.map((other) => other.planHash)]).size, 5);
+    assert.equal(new Set([planHash, ...others.map((other) => other.planHash)]).size, 6);
   });
 
   it('names the state by variable, with zeroed slots for what is trained and none for what the program averages', async () => {

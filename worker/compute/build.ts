@@ -63,12 +63,13 @@ function bucketBytes(variables: readonly { elements: number }[]): number {
 }
 
 /** What the main thread and the other ranks are told. */
-export async function describeTraining({ request, graph, plan, buckets, initial }: Training): Promise<Built> {
+export async function describeTraining(training: Training): Promise<Built> {
+  const { request, optimizer, graph, plan, buckets, initial } = training;
   return {
     kind: 'built',
     buckets,
     initial,
-    planHash: planHash(graph, plan),
+    planHash: planHash(graph, plan, optimizer),
     predictedPeakBytes: plan.peak.bytes,
     stockPeakBytes: await stockPeakBytes(request),
     engine: request.engine.name,

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Graph } from '../graph/graph.ts';
 import type { Plan } from '../memory/plan.ts';
+import type { OptimizerSettings } from '../program/define.ts';
 
-/** sha256 over everything that all ranks must do alike: the graph, its constants and the events of a step. */
-export function planHash(graph: Graph, plan: Plan): string {
+/** sha256 over everything that all ranks must do alike: the graph, its constants, the events of a step, the optimizer. */
+export function planHash(graph: Graph, plan: Plan, optimizer: OptimizerSettings): string {
   const hash = createHash('sha256');
   const { constants, ...structure } = graph;
-  hash.update(canonical({ structure, events: plan.steady.events }));
+  hash.update(canonical({ structure, events: plan.steady.events, optimizer }));
   for (const { value, data } of constants) {
     hash.update(`constant ${value} `).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }

@@ -84,7 +84,7 @@ function memoryRows(first: FinalReport, ranks: readonly FinalReport[]): string[]
   const { predictedPeakBytes, stockPeakBytes } = first.memory;
   const measured = Math.max(...ranks.map((r) => r.memory.measuredPeakBytes));
   const verdict = measured === predictedPeakBytes ? 'exactly as planned' : `planned ${formatBytes(predictedPeakBytes)}`;
-  const saved = stockPeakBytes > 0 ? `, ${formatPercent(1 - measured / stockPeakBytes)} less` : '';
+  const saved = stockPeakBytes > 0 ? `: ${formatPercent(1 - measured / stockPeakBytes)} saved` : '';
   return [
     row('memory', `${formatBytes(measured)} at the peak, ${verdict}`),
     row('', `stock TensorFlow.js would need ${formatBytes(stockPeakBytes)}${saved}`),

@@ -162,7 +162,7 @@ describe('reportLines', () => {
       '            · bucket 0: gather-sum, since it is small',
       '  waiting   17.5 ms a step for gradients of others (17.5 % of the time), slowest rank',
       '  memory    6.64 MiB at the peak, exactly as planned',
-      '            stock TensorFlow.js would need 17.8 MiB, 62.7 % less',
+      '            stock TensorFlow.js would need 17.8 MiB: 62.7 % saved',
       '  restarts  none',
     ]);
   });
