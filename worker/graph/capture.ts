@@ -1,6 +1,7 @@
 import { type CaptureBackend, shapeBackends } from '../engine/capture-backend.ts';
 import { generator, withRandom } from '../engine/random.ts';
 import { type LayersModel, type Tensor, tf } from '../engine/tf.ts';
+import { useBatchNormKernel } from './batch-norm.ts';
 import { differentiate, type TapeNode } from './differentiate.ts';
 import { distributionOf } from './distribution.ts';
 import { fuse } from './fuse.ts';
@@ -95,6 +96,7 @@ async function capture<P, T>(request: CaptureRequest<P>, body: (session: Session
   tf.engine().startScope('capture');
   try {
     const model = buildModel(request);
+    useBatchNormKernel(model);
     const origins = weightOrigins(model);
     const names = new Map(
       (model.weights as unknown as { val: { dataId: object } }[]).map((weight) => [

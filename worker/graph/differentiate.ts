@@ -139,7 +139,7 @@ function ruleThunks(
     dy,
     input: (name) => recording.tensorOf(inputValue(name)),
     inputShape: (name) => [...(recording.values[inputValue(name)]?.shape ?? [])],
-    output: () => recording.tensorOf(node.outputs[0] as ValueId),
+    output: (index = 0) => recording.tensorOf(node.outputs[index] as ValueId),
     attrs: node.attrs,
   });
 }

@@ -6,8 +6,8 @@ interface RuleContext {
   /** Tensors of the node's inputs, made when asked for. */
   input: (name: string) => Tensor;
   inputShape: (name: string) => number[];
-  /** The node's first output. */
-  output: () => Tensor;
+  /** The node's first output, or that of a number. */
+  output: (index?: number) => Tensor;
   attrs: Readonly<Record<string, unknown>>;
 }
 
@@ -59,8 +59,23 @@ const product: LeanRule = ({ dy, input, inputShape }) => ({
   bias: () => unbroadcast(dy, inputShape('bias')),
 });
 
+/** One kernel makes all three, on behalf of whoever asks first. */
+const batchNorm: LeanRule = ({ dy, input, output, attrs }) => {
+  let made: Tensor[] | undefined;
+  const all = () =>
+    (made ??= tf
+      .engine()
+      .runKernel<Tensor[]>(
+        'BatchNormTrainingGrad',
+        { dy, x: input('x'), gamma: input('gamma'), mean: output(1), variance: output(2) },
+        { epsilon: attrs['epsilon'] as number },
+      ));
+  return { x: () => all()[0] as Tensor, gamma: () => all()[1] as Tensor, beta: () => all()[2] as Tensor };
+};
+
 /** Rules that keep or compute less than TensorFlow.js's own for the kernel of that name. */
 export const leanRules: ReadonlyMap<string, LeanRule> = new Map<string, LeanRule>([
+  ['BatchNormTraining', batchNorm],
   ['Relu', ({ dy, output }) => ({ x: () => run('ReluGrad', { dy, y: output() }) })],
   ['Relu6', ({ dy, output }) => ({ x: () => run('ReluGrad', { dy, y: output() }, { limit: 6 }) })],
   [

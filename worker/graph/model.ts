@@ -63,7 +63,8 @@ export function weightOrigins(model: LayersModel): Map<object, WeightOrigin> {
 
 type Layer = LayersModel['layers'][number];
 
-function leafLayers(model: LayersModel): Layer[] {
+/** Layers without those that hold other layers. */
+export function leafLayers(model: LayersModel): Layer[] {
   return model.layers.flatMap((layer) => {
     const inner = (layer as Partial<Pick<LayersModel, 'layers'>>).layers;
     return Array.isArray(inner) && inner.length > 0 ? leafLayers(layer as unknown as LayersModel) : [layer];
