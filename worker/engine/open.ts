@@ -1,5 +1,6 @@
 import { openCpuEngine } from './cpu.ts';
-import { type Engine, EngineError, type EngineName } from './engine.ts';
+import type { Engine, EngineName } from './engine.ts';
+import { openNativeEngine } from './native/open.ts';
 import { openWasmEngine } from './wasm.ts';
 
 /** Opens an engine on the calling thread. Throws {@link EngineError} `engineMissing` where it is not installed. */
@@ -10,7 +11,7 @@ export async function openEngine(name: EngineName): Promise<Engine> {
     case 'cpu':
       return openCpuEngine();
     case 'native':
-      throw new EngineError('engineMissing', 'the native engine is not installed here; use the wasm engine');
+      return openNativeEngine();
     default:
       return unknown(name);
   }

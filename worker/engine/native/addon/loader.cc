@@ -1,0 +1,23 @@
+// What Node loads. TensorFlow tells about its start on stderr, where a worker's log goes, as soon as its library is
+// loaded; so the library comes only after it was told to report errors alone.
+#include <dlfcn.h>
+#include <node_api.h>
+
+#include <cstdlib>
+#include <string>
+
+NAPI_MODULE_INIT() {
+  setenv("TF_CPP_MIN_LOG_LEVEL", "2", 0);
+  Dl_info self{};
+  dladdr(reinterpret_cast<void*>(&napi_register_module_v1), &self);
+  const std::string file = self.dli_fname;
+  const std::string engine = file.substr(0, file.rfind('/') + 1) + "engine.so";
+  void* const library = dlopen(engine.c_str(), RTLD_NOW | RTLD_LOCAL);
+  const auto start =
+      library == nullptr ? nullptr : reinterpret_cast<napi_addon_register_func>(dlsym(library, "HayateEngine"));
+  if (start == nullptr) {
+    napi_throw_error(env, "NOT_FOUND", dlerror());
+    return nullptr;
+  }
+  return start(env, exports);
+}

@@ -1,0 +1,42 @@
+import { float } from '../attributes.ts';
+import type { KernelAttrs, KernelInputs } from '../kernel.ts';
+import type { Ops, Tensor } from '../ops.ts';
+import { elementwise } from './elementwise.ts';
+
+const opOf: Readonly<Record<string, string>> = {
+  relu: 'Relu',
+  relu6: 'Relu6',
+  elu: 'Elu',
+  sigmoid: 'Sigmoid',
+  leakyrelu: 'LeakyRelu',
+};
+
+/** What TensorFlow's fused products call the part behind the product; undefined where the parts must run one by one. */
+export function fusedParts(inputs: KernelInputs, attrs: KernelAttrs): string[] | undefined {
+  const activation = attrs['activation'];
+  if (inputs['bias'] === undefined) return undefined;
+  if (activation === undefined || activation === 'linear') return ['BiasAdd'];
+  return activation === 'relu' ? ['BiasAdd', 'Relu'] : undefined;
+}
+
+/** Adds the bias of a fused kernel and applies its activation, in the memory of `product`, which is released. */
+export function finishFused(ops: Ops, product: Tensor, inputs: KernelInputs, attrs: KernelAttrs): Tensor {
+  const bias = inputs['bias'] as Tensor | undefined;
+  let out = product;
+  if (bias !== undefined) {
+    const op = bias.shape.length === 1 && out.shape.length > 1 ? 'BiasAdd' : 'AddV2';
+    out = ops.one(op, [out, bias], out, {}, [out]);
+  }
+  const activation = (attrs['activation'] as string | undefined) ?? 'linear';
+  if (activation === 'linear') return out;
+  if (activation === 'prelu') {
+    const kernel = elementwise.get('Prelu');
+    const activated = kernel?.(ops, { x: out, alpha: inputs['preluActivationWeights'] }, {}) as Tensor;
+    ops.release(out);
+    return activated;
+  }
+  const op = opOf[activation];
+  if (op === undefined) throw new TypeError(`there is no activation ${activation}`);
+  const alpha = attrs['leakyreluAlpha'] as number | undefined;
+  return ops.one(op, [out], out, op === 'LeakyRelu' ? { alpha: float(alpha ?? 0.2) } : {}, [out]);
+}

@@ -1,0 +1,57 @@
+import { bool } from '../attributes.ts';
+import { input, type Kernel } from '../kernel.ts';
+import type { Ops, Tensor } from '../ops.ts';
+
+const softmax =
+  (op: string): Kernel =>
+  (ops, inputs) => {
+    const logits = input(inputs, 'logits');
+    return ops.one(op, [logits], logits);
+  };
+
+/** Loss of each row and its gradient for the logits: labels are class indices (int32) or rows of weights (float32). */
+function crossEntropy(ops: Ops, logits: Tensor, labels: Tensor): [Tensor, Tensor] {
+  const rows = { shape: logits.shape.slice(0, 1), dtype: logits.dtype };
+  const op = labels.dtype === 'int32' ? 'SparseSoftmaxCrossEntropyWithLogits' : 'SoftmaxCrossEntropyWithLogits';
+  return ops.run(op, [logits, labels], [rows, logits], {}, []) as [Tensor, Tensor];
+}
+
+/** Mean over the rows. */
+const softmaxCrossEntropy: Kernel = (ops, inputs) => {
+  const logits = input(inputs, 'logits');
+  const [losses, gradient] = crossEntropy(ops, logits, input(inputs, 'labels'));
+  ops.release(gradient);
+  return ops.one('Mean', [losses, ops.constant([0], 'int32')], { shape: [], dtype: logits.dtype }, {}, [losses]);
+};
+
+const softmaxCrossEntropyGrad: Kernel = (ops, inputs) => {
+  const [dy, logits, labels] = [input(inputs, 'dy'), input(inputs, 'logits'), input(inputs, 'labels')];
+  const scale = ops.one('Mul', [dy, ops.constant(1 / (logits.shape[0] as number), 'float32')], dy);
+  const gradient = labels.dtype === 'int32' ? sparseGradient(ops, logits, labels) : denseGradient(ops, logits, labels);
+  const out = ops.one('Mul', [gradient, scale], logits, {}, [gradient]);
+  ops.release(scale);
+  return out;
+};
+
+function sparseGradient(ops: Ops, logits: Tensor, labels: Tensor): Tensor {
+  const [losses, gradient] = crossEntropy(ops, logits, labels);
+  ops.release(losses);
+  return gradient;
+}
+
+/** TensorFlow's own gradient takes for granted that the labels of a row sum to 1; this one does not. */
+function denseGradient(ops: Ops, logits: Tensor, labels: Tensor): Tensor {
+  const masses = { shape: [logits.shape[0] as number, 1], dtype: logits.dtype };
+  const mass = ops.one('Sum', [labels, ops.constant([1], 'int32')], masses, { keep_dims: bool(true) });
+  const probabilities = ops.one('Softmax', [logits], logits);
+  const expected = ops.one('Mul', [probabilities, mass], logits, {}, [probabilities]);
+  ops.release(mass);
+  return ops.one('Sub', [expected, labels], logits, {}, [expected]);
+}
+
+export const losses: ReadonlyMap<string, Kernel> = new Map([
+  ['LogSoftmax', softmax('LogSoftmax')],
+  ['Softmax', softmax('Softmax')],
+  ['SoftmaxCrossEntropy', softmaxCrossEntropy],
+  ['SoftmaxCrossEntropyGrad', softmaxCrossEntropyGrad],
+]);

@@ -1,0 +1,17 @@
+import { availableParallelism } from 'node:os';
+import { env } from 'node:process';
+import type { Engine } from '../engine.ts';
+import { loadAddon } from './addon.ts';
+import { NativeEngine } from './engine.ts';
+import { opsInPlace } from './in-place.ts';
+import { cpuRelease } from './release.ts';
+import { sessionConfig } from './session-config.ts';
+import { opThreads } from './threads.ts';
+
+/** Opens the engine that `npm run native` has staged. Throws EngineError `engineMissing` where it has not. */
+export function openNativeEngine(): Engine {
+  const addon = loadAddon(cpuRelease, env);
+  const config = sessionConfig({ opThreads: opThreads(env, availableParallelism()) });
+  const context = addon.createContext(config, '/device:CPU:0');
+  return new NativeEngine(addon, context, opsInPlace(addon, context));
+}

@@ -1,0 +1,217 @@
+import type { DType } from '../../graph/graph.ts';
+import { ByteMeter, bytesPerElement, elementsOf } from '../device.ts';
+import { EngineError, type Handle, type HostData } from '../engine.ts';
+import { type Addon, type Context, isAddonError, type TensorId } from './addon.ts';
+import { type Attributes, flatten, typeNumber } from './attributes.ts';
+
+/** Memory that one or more tensors share. */
+interface Buffer {
+  readonly bytes: number;
+  references: number;
+}
+
+/** A tensor of the native engine, which is also the handle that the engine gives out. */
+export interface Tensor extends Handle {
+  readonly buffer: Buffer;
+  readonly ref: TensorId;
+}
+
+export interface Spec {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+}
+
+/** What the tensors are computed with; without one, ops only count bytes. */
+export interface Computing {
+  addon: Addon;
+  context: Context;
+}
+
+/**
+ * TensorFlow ops over tensors counted to the byte. Ops state what they return; that is what is counted, and it is
+ * compared with what TensorFlow returned. Memory that TensorFlow uses inside an op is not counted.
+ */
+export class Ops {
+  readonly meter = new ByteMeter();
+  private readonly computing: Computing | undefined;
+  private readonly forwarding: ReadonlySet<string>;
+  private readonly constants = new Map<string, Tensor>();
+  /** Tensors made since the kernel began, to be released if it fails. */
+  private made: Tensor[] = [];
+
+  /** `forwarding`: ops that, given a consumed input, write into its memory; matters where nothing is computed. */
+  constructor(computing: Computing | undefined, forwarding: ReadonlySet<string>) {
+    this.computing = computing;
+    this.forwarding = forwarding;
+  }
+
+  /** Copies host data of the right type. */
+  upload(data: HostData, { shape, dtype }: Spec): Tensor {
+    const id = this.call('upload', (addon, context) => addon.create(context, typeNumber[dtype], shape, data));
+    return this.hold(id, { shape, dtype });
+  }
+
+  /** A small tensor that an op takes as an argument (axes, sizes, a number); kept for ever, not counted. */
+  constant(values: readonly number[] | number, dtype: DType, shape?: readonly number[]): Tensor {
+    const list = typeof values === 'number' ? [values] : values;
+    const spec = { dtype, shape: shape ?? (typeof values === 'number' ? [] : [list.length]) };
+    const key = `${dtype} ${spec.shape.join()} ${list.join()}`;
+    const known = this.constants.get(key);
+    if (known !== undefined) return known;
+    const data = dtype === 'float32' ? Float32Array.from(list) : Int32Array.from(list);
+    const id = this.call('constant', (addon, context) => addon.create(context, typeNumber[dtype], spec.shape, data));
+    const tensor = { ...spec, buffer: { bytes: 0, references: 1 }, ref: id };
+    this.constants.set(key, tensor);
+    return tensor;
+  }
+
+  /**
+   * Runs a TensorFlow op. Tensors in `consumed` must be inputs made by this kernel; they are released, and the op may
+   * write into their memory.
+   */
+  run(
+    op: string,
+    inputs: readonly Tensor[],
+    outputs: readonly Spec[],
+    attributes: Attributes,
+    consumed: readonly Tensor[],
+  ): Tensor[] {
+    const flags = inputs.map((tensor) => consumed.includes(tensor) && tensor.buffer.references === 1);
+    const sources = this.computing === undefined ? undefined : this.execute(op, inputs, outputs, attributes, flags);
+    const taken = new Set<Buffer>();
+    const results = outputs.map((spec, at) => {
+      const source =
+        sources === undefined ? this.predictSource(op, inputs, flags, spec) : (sources[at]?.source as number);
+      const id = sources?.[at]?.id ?? 0;
+      const buffer = inputs[source]?.buffer;
+      if (buffer === undefined || taken.has(buffer)) return this.hold(id, spec);
+      taken.add(buffer);
+      return this.keep({ ...spec, buffer, ref: id });
+    });
+    for (const tensor of consumed) {
+      const at = inputs.indexOf(tensor);
+      if (flags[at] === true) this.forget(tensor, taken);
+      else this.release(tensor);
+    }
+    return results;
+  }
+
+  /** {@link run} for ops with one output. */
+  one(
+    op: string,
+    inputs: readonly Tensor[],
+    output: Spec,
+    attributes: Attributes = {},
+    consumed: readonly Tensor[] = [],
+  ): Tensor {
+    return this.run(op, inputs, [output], attributes, consumed)[0] as Tensor;
+  }
+
+  /** The same memory under another shape. */
+  alias(tensor: Tensor, shape: readonly number[]): Tensor {
+    const id = this.call('Reshape', (addon, context) => addon.alias(context, tensor.ref, shape));
+    tensor.buffer.references += 1;
+    return this.keep({ shape, dtype: tensor.dtype, buffer: tensor.buffer, ref: id });
+  }
+
+  release(tensor: Tensor): void {
+    this.call('free', (addon, context) => {
+      addon.delete(context, tensor.ref);
+      return 0;
+    });
+    this.drop(tensor);
+  }
+
+  /** Runs a kernel; what it made is released if it fails. */
+  kernel<T>(body: () => T): T {
+    this.made = [];
+    try {
+      return body();
+    } catch (error) {
+      for (const tensor of this.made) this.release(tensor);
+      throw error;
+    } finally {
+      this.made = [];
+    }
+  }
+
+  private execute(
+    op: string,
+    inputs: readonly Tensor[],
+    outputs: readonly Spec[],
+    attributes: Attributes,
+    flags: readonly boolean[],
+  ) {
+    const ids = inputs.map(({ ref }) => ref);
+    const numbers = this.call(op, (addon, context) =>
+      addon.execute(context, op, flatten(attributes), ids, flags, outputs.length),
+    );
+    let at = 0;
+    return outputs.map((spec) => {
+      const [id, type, source, axes] = numbers.slice(at, at + 4) as [number, number, number, number];
+      const shape = numbers.slice(at + 4, at + 4 + axes);
+      at += 4 + axes;
+      if (type !== typeNumber[spec.dtype] || shape.join() !== spec.shape.join()) {
+        throw new EngineError(
+          'kernelFailed',
+          `${op} returned [${shape.join(', ')}] instead of [${spec.shape.join(', ')}]`,
+        );
+      }
+      return { id, source };
+    });
+  }
+
+  private predictSource(op: string, inputs: readonly Tensor[], flags: readonly boolean[], spec: Spec): number {
+    if (!this.forwarding.has(op)) return -1;
+    return inputs.findIndex(({ buffer }, at) => flags[at] === true && buffer.bytes === bytesOf(spec));
+  }
+
+  private hold(id: TensorId, spec: Spec): Tensor {
+    const buffer = { bytes: bytesOf(spec), references: 1 };
+    this.meter.hold(buffer.bytes);
+    return this.keep({ shape: spec.shape, dtype: spec.dtype, buffer, ref: id });
+  }
+
+  private keep(tensor: Tensor): Tensor {
+    this.made.push(tensor);
+    return tensor;
+  }
+
+  private drop(tensor: Tensor): void {
+    tensor.buffer.references -= 1;
+    if (tensor.buffer.references === 0) this.meter.release(tensor.buffer.bytes);
+    const at = this.made.indexOf(tensor);
+    if (at >= 0) this.made.splice(at, 1);
+  }
+
+  /** A consumed tensor: its id is gone, its memory too unless an output has taken it over. */
+  private forget(tensor: Tensor, taken: ReadonlySet<Buffer>): void {
+    const at = this.made.indexOf(tensor);
+    if (at >= 0) this.made.splice(at, 1);
+    if (!taken.has(tensor.buffer)) this.drop(tensor);
+  }
+
+  private call<T>(what: string, body: (addon: Addon, context: Context) => T): T {
+    if (this.computing === undefined) return 0 as T;
+    try {
+      return body(this.computing.addon, this.computing.context);
+    } catch (error) {
+      throw engineErrorOf(what, error);
+    }
+  }
+}
+
+export function engineErrorOf(what: string, error: unknown): unknown {
+  if (!isAddonError(error)) return error;
+  const name = error.op === '' || error.op === what ? what : `${what} (${error.op})`;
+  if (error.code === 'RESOURCE_EXHAUSTED') {
+    return new EngineError('outOfMemory', `no memory left while running ${name}; use a smaller batch or more ranks`, {
+      cause: error,
+    });
+  }
+  return new EngineError('kernelFailed', `${name} failed: ${error.message.split('\n')[0]}`, { cause: error });
+}
+
+function bytesOf({ shape, dtype }: Spec): number {
+  return elementsOf(shape) * bytesPerElement(dtype);
+}

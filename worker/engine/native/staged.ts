@@ -1,0 +1,14 @@
+import { EngineError } from '../engine.ts';
+import { loadAddon } from './addon.ts';
+import { cpuRelease } from './release.ts';
+
+/** Why the native engine cannot be used on this machine; undefined where it can. */
+export function stagingProblem(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  try {
+    loadAddon(cpuRelease, env);
+    return undefined;
+  } catch (error) {
+    if (error instanceof EngineError) return error.message;
+    throw error;
+  }
+}
