@@ -20,7 +20,7 @@ interface LayerWeight {
 
 /**
  * Lets the model's batch normalisations over the last axis, where they train, run as one kernel with saved statistics
- * instead of tf.layers' seven, which keep two more tensors as large as x.
+ * instead of tf.layers' thirteen, which keep more tensors as large as x.
  */
 export function useBatchNormKernel(model: LayersModel): void {
   for (const layer of leafLayers(model)) {
@@ -39,17 +39,12 @@ export function useBatchNormKernel(model: LayersModel): void {
   }
 }
 
-function normalize(layer: BatchNormLayer, inputs: { x: Tensor; gamma: Tensor; beta: Tensor }): Tensor {
-  const [y, mean, variance] = tf
-    .engine()
-    .runKernel<[Tensor, Tensor, Tensor]>('BatchNormTraining', inputs, { epsilon: layer.epsilon });
-  move(layer.movingMean, mean, layer.momentum);
-  move(layer.movingVariance, variance, layer.momentum);
+function normalize(layer: BatchNormLayer, weights: { x: Tensor; gamma: Tensor; beta: Tensor }): Tensor {
+  const { movingMean, movingVariance, epsilon, momentum } = layer;
+  const inputs = { ...weights, movingMean: movingMean.read(), movingVariance: movingVariance.read() };
+  const made = tf.engine().runKernel<Tensor[]>('BatchNormTraining', inputs, { epsilon, momentum });
+  const [y, , , nextMean, nextVariance] = made as [Tensor, Tensor, Tensor, Tensor, Tensor];
+  movingMean.write(nextMean);
+  movingVariance.write(nextVariance);
   return y;
-}
-
-/** As tf.layers moves its statistics. */
-function move(statistic: LayerWeight, now: Tensor, momentum: number): void {
-  const before = statistic.read();
-  statistic.write(tf.sub(before, tf.mul(tf.sub(before, now), 1 - momentum)));
 }

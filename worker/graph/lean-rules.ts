@@ -70,7 +70,15 @@ const batchNorm: LeanRule = ({ dy, input, output, attrs }) => {
         { dy, x: input('x'), gamma: input('gamma'), mean: output(1), variance: output(2) },
         { epsilon: attrs['epsilon'] as number },
       ));
-  return { x: () => all()[0] as Tensor, gamma: () => all()[1] as Tensor, beta: () => all()[2] as Tensor };
+  // y does not depend on the moving statistics; asked for where a layer is used twice, and pruned as zeros.
+  const none = (name: string) => () => tf.zerosLike(input(name));
+  return {
+    x: () => all()[0] as Tensor,
+    gamma: () => all()[1] as Tensor,
+    beta: () => all()[2] as Tensor,
+    movingMean: none('movingMean'),
+    movingVariance: none('movingVariance'),
+  };
 };
 
 /** Rules that keep or compute less than TensorFlow.js's own for the kernel of that name. */

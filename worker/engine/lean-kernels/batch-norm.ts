@@ -3,23 +3,31 @@ import { type Device, floats } from '../device.ts';
 import { input, type Kernel } from '../kernel.ts';
 
 /**
- * Batch normalisation in training, over all axes but the last (Ioffe and Szegedy, 2015): from x […, C], gamma [C] and
- * beta [C], with `epsilon`, makes y […, C], and the batch's mean [C] and biased variance [C], which the gradient and the
- * moving statistics read.
+ * Batch normalisation in training, over all axes but the last (Ioffe and Szegedy, 2015): from x […, C], gamma, beta and
+ * the moving statistics [C], with `epsilon` and `momentum`, makes y […, C]; the batch's mean and biased variance [C],
+ * which the gradient reads; and the new moving mean and variance [C], the old ones times `momentum` plus the rest of the
+ * batch's.
  */
 export const batchNormTraining: Kernel = ({ device }, inputs, attrs) => {
   const [x, gamma, beta] = [input(inputs, 'x'), input(inputs, 'gamma'), input(inputs, 'beta')];
+  const moving = [input(inputs, 'movingMean'), input(inputs, 'movingVariance')] as const;
+  const perChannel = () => device.make(gamma.shape, 'float32');
   const y = device.make(x.shape, 'float32');
-  const mean = device.make(gamma.shape, 'float32');
-  const variance = device.make(gamma.shape, 'float32');
-  const made = [y, mean, variance];
+  const batch = [perChannel(), perChannel()] as const;
+  const moved = [perChannel(), perChannel()] as const;
+  const made = [y, ...batch, ...moved];
   if (!device.computes) return made;
   const [source, target] = [floats(device, x), floats(device, y)];
-  const statistics = statisticsOf(source, floats(device, gamma).length);
-  floats(device, mean).set(statistics.mean);
-  floats(device, variance).set(statistics.variance);
-  const scale = scales(device, gamma, statistics.variance, attrs['epsilon'] as number);
-  const shift = floats(device, beta).map((value, c) => value - (statistics.mean[c] as number) * (scale[c] as number));
+  const { mean, variance } = statisticsOf(source, floats(device, gamma).length);
+  const momentum = attrs['momentum'] as number;
+  [mean, variance].forEach((statistic, which) => {
+    floats(device, batch[which] as TensorInfo).set(statistic);
+    const before = floats(device, moving[which] as TensorInfo);
+    const after = before.map((value, c) => value - (value - (statistic[c] as number)) * (1 - momentum));
+    floats(device, moved[which] as TensorInfo).set(after);
+  });
+  const scale = scales(device, gamma, variance, attrs['epsilon'] as number);
+  const shift = scale.map((factor, c) => (floats(device, beta)[c] as number) - (mean[c] as number) * factor);
   const channels = scale.length;
   for (let at = 0; at < source.length; at += channels) {
     for (let c = 0; c < channels; c++) {
