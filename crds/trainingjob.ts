@@ -86,7 +86,7 @@ const oneProgram: CelRule = {
 
 const program = z
   .object({
-    builtin: z.enum(['mnist']).optional().describe('A program that comes with Hayate.'),
+    builtin: z.enum(['mnist', 'alexnet', 'vgg16', 'resnet50']).optional().describe('A program that comes with Hayate.'),
     module: z
       .string()
       .min(1)

@@ -37,7 +37,9 @@ describe('loadProgram', () => {
   const imports = `import { defineTraining } from '@hayate/worker';\nimport { z } from 'zod';\n`;
 
   it('loads what comes with Hayate', async () => {
-    assert.equal(typeof (await loadProgram({ builtin: 'mnist' }, directory)).model, 'function');
+    for (const builtin of ['mnist', 'alexnet', 'vgg16', 'resnet50'] as const) {
+      assert.equal(typeof (await loadProgram({ builtin }, directory)).model, 'function');
+    }
   });
 
   it('loads TypeScript from any folder, which may import @hayate/worker and zod', async () => {

@@ -5,9 +5,12 @@ import type { TrainingProgram } from './define.ts';
 import { ProgramError } from './program-error.ts';
 import { provideToPrograms } from './resolve.ts';
 
+/** Programs that come with Hayate. */
+export type BuiltinName = 'mnist' | 'alexnet' | 'vgg16' | 'resnet50';
+
 /** Exactly one of the two, as the contract's schema ensures. */
 export interface ProgramSource {
-  builtin?: 'mnist' | undefined;
+  builtin?: BuiltinName | undefined;
   /** Absolute, or relative to the worker's working directory; .ts, .js or .mjs. */
   module?: string | undefined;
 }
@@ -33,10 +36,17 @@ export async function loadProgram(source: ProgramSource, workingDirectory: strin
   return program as TrainingProgram;
 }
 
-async function loadBuiltin(name: 'mnist'): Promise<TrainingProgram> {
+/** A built-in program. */
+export async function loadBuiltin(name: BuiltinName): Promise<TrainingProgram> {
   switch (name) {
     case 'mnist':
       return (await import('./builtin/mnist.ts')).default as TrainingProgram;
+    case 'alexnet':
+      return (await import('./builtin/alexnet.ts')).default as TrainingProgram;
+    case 'vgg16':
+      return (await import('./builtin/vgg16.ts')).default as TrainingProgram;
+    case 'resnet50':
+      return (await import('./builtin/resnet50.ts')).default as TrainingProgram;
     default:
       throw new ProgramError('moduleMissing', `there is no built-in program ${String(name satisfies never)}`);
   }
