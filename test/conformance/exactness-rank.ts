@@ -8,12 +8,19 @@ import { runTraining } from '../../worker/compute/run.ts';
 import { openEngine } from '../../worker/engine/open.ts';
 import { slotNamesOf } from '../../worker/engine/optimizer.ts';
 import { planStep } from '../../worker/memory/plan.ts';
+import type { OptimizerSettings } from '../../worker/program/define.ts';
 import { loadProgram } from '../../worker/program/load.ts';
 import { parseParameters } from '../../worker/program/parameters.ts';
 
 /** What the exactness suite asks of a rank: plan with buckets of a size, then train over an exchange. */
 export type ToRank =
-  | { kind: 'plan'; globalBatchSize: number; worldSize: number; bucketBytes: number }
+  | {
+      kind: 'plan';
+      globalBatchSize: number;
+      worldSize: number;
+      bucketBytes: number;
+      optimizer: OptimizerSettings | undefined;
+    }
   | { kind: 'train'; exchange: SharedExchange; steps: number; lateMs: readonly number[] };
 
 export type FromRank =
@@ -22,9 +29,11 @@ export type FromRank =
 
 let training: Training | undefined;
 
-async function plan({ globalBatchSize, worldSize, bucketBytes }: Extract<ToRank, { kind: 'plan' }>): Promise<FromRank> {
+async function plan(request: Extract<ToRank, { kind: 'plan' }>): Promise<FromRank> {
+  const { globalBatchSize, worldSize, bucketBytes, optimizer } = request;
   training?.request.engine.dispose();
-  const program = await loadProgram({ builtin: 'mnist' }, import.meta.dirname);
+  const own = await loadProgram({ builtin: 'mnist' }, import.meta.dirname);
+  const program = optimizer === undefined ? own : { ...own, optimizer: () => optimizer };
   const engine = await openEngine('wasm');
   const made = await buildTraining({
     program,
