@@ -14,14 +14,14 @@ export type TensorId = number;
 
 export type AttributeValue = number | boolean | string | readonly number[] | readonly string[];
 
-/** Flat list of name, kind, value; kinds: integer, float, bool, type, string, lists of integers and of strings. */
+/** Flat list of name, kind, value; kinds: integer, float, bool, type, string, lists of integers, strings and types. */
 export type FlatAttributes = readonly AttributeValue[];
 
 /** What the compiled addon exports; see addon/binding.cc. Everything throws {@link AddonError}. */
 export interface Addon {
   version(): string;
-  /** `config` is a serialized ConfigProto; `device` places all ops, '' leaves it to TensorFlow. */
-  createContext(config: Uint8Array, device: string): Context;
+  /** `config` is a serialized ConfigProto; `device` places all ops, '' leaves it to TensorFlow; `threads` are for kernels of ours. */
+  createContext(config: Uint8Array, device: string, threads: number): Context;
   /** Releases the context with all its tensors; using it afterwards throws. */
   destroyContext(context: Context): void;
   create(context: Context, type: number, shape: readonly number[], data: HostData): TensorId;
@@ -40,6 +40,10 @@ export interface Addon {
   write(context: Context, tensor: TensorId, from: HostData): void;
   bytes(context: Context, tensor: TensorId): number;
   address(context: Context, tensor: TensorId): number;
+  /** `window`: height and width of the window and of its strides, rows above and columns before the image. */
+  maxPoolGrad(context: Context, image: TensorId, dy: TensorId, window: readonly number[], floor: number): TensorId;
+  /** In the tensor's own memory. */
+  addBias(context: Context, tensor: TensorId, bias: TensorId, relu: boolean): void;
   /** Tensors alive. */
   count(context: Context): number;
   /** `tensors`: the variable, then its slots; `numbers` as addon/binding.cc lists them. False where not finite. */

@@ -16,6 +16,6 @@ export async function compileAddon(paths: CachePaths, nodeHeaders: string): Prom
   const target = path.join(paths.addonFolder, 'engine.so');
   await runCommand('g++', [...compilerFlags, ...headers, ...engine, ...libraries, search, '-o', target]);
   const partial = `${paths.addon}.partial`;
-  await runCommand('g++', [...compilerFlags, ...headers, loader, '-ldl', '-o', partial]);
+  await runCommand('g++', [...compilerFlags, ...headers, loader, '-ldl', search, '-o', partial]);
   await rename(partial, paths.addon);
 }

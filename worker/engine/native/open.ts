@@ -11,7 +11,7 @@ import { opThreads } from './threads.ts';
 /** Opens the engine that `npm run native` has staged. Throws EngineError `engineMissing` where it has not. */
 export function openNativeEngine(): Engine {
   const addon = loadAddon(cpuRelease, env);
-  const config = sessionConfig({ opThreads: opThreads(env, availableParallelism()) });
-  const context = addon.createContext(config, '/device:CPU:0');
+  const threads = opThreads(env, availableParallelism());
+  const context = addon.createContext(sessionConfig({ opThreads: threads }), '/device:CPU:0', threads);
   return new NativeEngine(addon, context, opsInPlace(addon, context));
 }

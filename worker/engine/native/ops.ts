@@ -107,6 +107,19 @@ export class Ops {
     return this.run(op, inputs, [output], attributes, consumed)[0] as Tensor;
   }
 
+  /** Gradient of max pooling over `image`; windows whose largest element is not above `floor` pass nothing on. */
+  maxPoolGrad(image: Tensor, dy: Tensor, window: readonly number[], floor: number): Tensor {
+    const id = this.call('MaxPoolGrad', (addon, context) =>
+      addon.maxPoolGrad(context, image.ref, dy.ref, window, floor),
+    );
+    return this.hold(id, { shape: image.shape, dtype: image.dtype });
+  }
+
+  /** Adds a bias along the last axis, then takes the ReLU if asked for, in the memory of a tensor that this kernel made. */
+  addBias(tensor: Tensor, bias: Tensor, relu: boolean): void {
+    this.call('BiasAdd', (addon, context) => addon.addBias(context, tensor.ref, bias.ref, relu));
+  }
+
   /** The same memory under another shape. */
   alias(tensor: Tensor, shape: readonly number[]): Tensor {
     const id = this.call('Reshape', (addon, context) => addon.alias(context, tensor.ref, shape));

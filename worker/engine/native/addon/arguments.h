@@ -31,7 +31,8 @@ struct View {
 };
 View TypedArray(napi_env env, napi_value value, const char* what);
 
-// A flat list of name, kind, value, …; kinds: i(nteger), f(loat), b(ool), t(ype), s(tring), I(nteger list), S(tring list).
+// A flat list of name, kind, value, …; kinds: i(nteger), f(loat), b(ool), t(ype), s(tring), I(nteger list), S(tring list),
+// T(ype list).
 std::vector<Attribute> Attributes(napi_env env, napi_value value);
 
 }  // namespace hayate

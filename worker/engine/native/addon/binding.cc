@@ -10,6 +10,7 @@
 #include "arguments.h"
 #include "context.h"
 #include "failure.h"
+#include "host_kernels.h"
 #include "optimizer.h"
 
 namespace hayate {
@@ -126,12 +127,15 @@ napi_value NumberValue(napi_env env, double number) {
 
 napi_value Version(const Call& call) { return TextValue(call.env, TF_Version()); }
 
-// createContext(config: Uint8Array, device: string)
+// createContext(config: Uint8Array, device: string, threads)
 napi_value CreateContext(const Call& call) {
   const View config = TypedArray(call.env, call[0], "config");
   ContextOptions options;
   options.config.assign(static_cast<const char*>(config.data), config.bytes);
   options.device = Text(call.env, call[1], "device");
+  const int64_t threads = Integer(call.env, call[2], "threads");
+  if (threads < 1 || threads > 4096) Refuse("the number of threads is out of range");
+  options.threads = static_cast<int>(threads);
   auto slot = std::make_unique<Slot>(std::make_unique<Context>(options));
   napi_value external = nullptr;
   const auto finalize = [](napi_env, void* data, void*) { delete static_cast<Slot*>(data); };
@@ -235,7 +239,7 @@ float* Floats(Context& context, TensorId id, size_t length) {
   size_t bytes = 0;
   void* data = context.Data(id, &bytes);
   if (context.Type(id) != TF_FLOAT || bytes != length * sizeof(float)) {
-    Refuse("variable, slots and sum must be float32 and of one length");
+    Refuse("this tensor must be float32 and of another length");
   }
   return static_cast<float*>(data);
 }
@@ -280,6 +284,44 @@ napi_value Update(const Call& call) {
   return result;
 }
 
+// maxPoolGrad(context, image, dy, window: [filter height, width, stride height, width, top, left], floor) → tensor
+napi_value MaxPoolGradient(const Call& call) {
+  Context& context = call.context();
+  const std::vector<int64_t> in = context.Shape(call.tensor(1));
+  const std::vector<int64_t> out = context.Shape(call.tensor(2));
+  const std::vector<int64_t> n = Integers(call.env, call[3], "window");
+  const double floor = Number(call.env, call[4], "floor");
+  if (in.size() != 4 || out.size() != 4 || in[0] != out[0] || in[3] != out[3]) Refuse("the images do not match");
+  if (n.size() != 6 || in[1] * in[2] >= INT32_MAX) Refuse("the window is incomplete or the image too large");
+  for (size_t at = 0; at < n.size(); at++) {
+    if (n[at] < (at < 4 ? 1 : 0) || n[at] >= INT32_MAX) Refuse("the window is out of range");
+  }
+  const Window window{in[0], in[1], in[2], in[3], out[1], out[2], n[0], n[1], n[2], n[3], n[4], n[5]};
+  const size_t in_length = static_cast<size_t>(in[0] * in[1] * in[2] * in[3]);
+  const size_t out_length = static_cast<size_t>(out[0] * out[1] * out[2] * out[3]);
+  const float* image = Floats(context, call.tensor(1), in_length);
+  const float* dy = Floats(context, call.tensor(2), out_length);
+  const TensorId result = context.Allocate(TF_FLOAT, in);
+  float* target = Floats(context, result, in_length);
+  MaxPoolGrad(window, image, dy, target, static_cast<float>(floor), context.threads());
+  return NumberValue(call.env, static_cast<double>(result));
+}
+
+// addBias(context, tensor, bias, relu: boolean): in the tensor's own memory
+napi_value AddBiasInPlace(const Call& call) {
+  Context& context = call.context();
+  const std::vector<int64_t> shape = context.Shape(call.tensor(1));
+  size_t bytes = 0;
+  context.Data(call.tensor(1), &bytes);
+  const int64_t channels = shape.empty() ? 0 : shape.back();
+  const float* bias = Floats(context, call.tensor(2), static_cast<size_t>(channels));
+  float* values = Floats(context, call.tensor(1), bytes / sizeof(float));
+  if (bias == values) Refuse("a tensor cannot be its own bias");
+  const int64_t rows = channels == 0 ? 0 : static_cast<int64_t>(bytes / sizeof(float)) / channels;
+  AddBias(values, bias, rows, channels, Boolean(call.env, call[3], "relu"), context.threads());
+  return Undefined(call.env);
+}
+
 napi_value Initialize(napi_env env, napi_value exports) {
   const napi_property_descriptor functions[] = {
       {"version", nullptr, Guarded<Version>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
@@ -294,6 +336,8 @@ napi_value Initialize(napi_env env, napi_value exports) {
       {"bytes", nullptr, Guarded<Bytes>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"address", nullptr, Guarded<Address>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"count", nullptr, Guarded<Count>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"maxPoolGrad", nullptr, Guarded<MaxPoolGradient>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"addBias", nullptr, Guarded<AddBiasInPlace>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"update", nullptr, Guarded<Update>, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof(functions) / sizeof(functions[0]), functions);

@@ -87,6 +87,8 @@ void SetAttribute(TFE_Op* op, const Attribute& attribute) {
     TFE_OpSetAttrString(op, name, value->data(), value->size());
   } else if (const auto* value = std::get_if<std::vector<int64_t>>(&attribute.value)) {
     TFE_OpSetAttrIntList(op, name, value->data(), static_cast<int>(value->size()));
+  } else if (const auto* value = std::get_if<TypeList>(&attribute.value)) {
+    TFE_OpSetAttrTypeList(op, name, value->types.data(), static_cast<int>(value->types.size()));
   } else if (const auto* value = std::get_if<std::vector<std::string>>(&attribute.value)) {
     std::vector<const void*> parts;
     std::vector<size_t> lengths;
@@ -98,9 +100,28 @@ void SetAttribute(TFE_Op* op, const Attribute& attribute) {
   }
 }
 
+Tensor NewTensor(TF_DataType type, const std::vector<int64_t>& shape) {
+  const size_t bytes = ElementsOf(shape) * ElementBytes(type);
+  Tensor tensor(TF_AllocateTensor(type, shape.data(), static_cast<int>(shape.size()), bytes));
+  if (tensor == nullptr || (bytes > 0 && TF_TensorData(tensor.get()) == nullptr)) {
+    throw Failure(TF_RESOURCE_EXHAUSTED, "no memory for " + std::to_string(bytes) + " bytes");
+  }
+  return tensor;
+}
+
+// A tensor with a copy of `bytes` bytes of `data`.
+TFE_TensorHandle* HandleOf(TF_DataType type, const std::vector<int64_t>& shape, const void* data, size_t bytes) {
+  const Tensor tensor = NewTensor(type, shape);
+  if (bytes > 0) std::memcpy(TF_TensorData(tensor.get()), data, bytes);
+  Status status;
+  TFE_TensorHandle* handle = TFE_NewTensorHandle(tensor.get(), status);
+  status.Check();
+  return handle;
+}
+
 }  // namespace
 
-Context::Context(const ContextOptions& options) : device_(options.device) {
+Context::Context(const ContextOptions& options) : device_(options.device), threads_(options.threads) {
   Status status;
   TFE_ContextOptions* contextOptions = TFE_NewContextOptions();
   if (!options.config.empty()) {
@@ -128,15 +149,17 @@ TFE_TensorHandle* Context::Find(TensorId id) const {
   return found->second;
 }
 
-TensorId Context::Create(TF_DataType type, const std::vector<int64_t>& shape, const void* data, size_t bytes) {
-  if (ElementsOf(shape) * ElementBytes(type) != bytes) Refuse("the data does not fill the shape");
-  const Tensor tensor(TF_AllocateTensor(type, shape.data(), static_cast<int>(shape.size()), bytes));
-  if (tensor == nullptr) throw Failure(TF_RESOURCE_EXHAUSTED, "no memory for " + std::to_string(bytes) + " bytes");
-  if (bytes > 0) std::memcpy(TF_TensorData(tensor.get()), data, bytes);
+TensorId Context::Allocate(TF_DataType type, const std::vector<int64_t>& shape) {
+  const Tensor tensor = NewTensor(type, shape);
   Status status;
   TFE_TensorHandle* handle = TFE_NewTensorHandle(tensor.get(), status);
   status.Check();
   return Keep(handle);
+}
+
+TensorId Context::Create(TF_DataType type, const std::vector<int64_t>& shape, const void* data, size_t bytes) {
+  if (ElementsOf(shape) * ElementBytes(type) != bytes) Refuse("the data does not fill the shape");
+  return Keep(HandleOf(type, shape, data, bytes));
 }
 
 TensorId Context::Alias(TensorId id, const std::vector<int64_t>& shape) {
@@ -170,19 +193,7 @@ void* Context::Data(TensorId id, size_t* bytes) { return DataOf(Find(id), bytes)
 
 TF_DataType Context::Type(TensorId id) { return TFE_TensorHandleDataType(Find(id)); }
 
-TFE_TensorHandle* Context::Copy(TFE_TensorHandle* handle) const {
-  size_t bytes = 0;
-  const void* data = DataOf(handle, &bytes);
-  const std::vector<int64_t> shape = ShapeOf(handle);
-  const TF_DataType type = TFE_TensorHandleDataType(handle);
-  const Tensor tensor(TF_AllocateTensor(type, shape.data(), static_cast<int>(shape.size()), bytes));
-  if (tensor == nullptr) throw Failure(TF_RESOURCE_EXHAUSTED, "no memory for " + std::to_string(bytes) + " bytes");
-  if (bytes > 0) std::memcpy(TF_TensorData(tensor.get()), data, bytes);
-  Status status;
-  TFE_TensorHandle* copy = TFE_NewTensorHandle(tensor.get(), status);
-  status.Check();
-  return copy;
-}
+std::vector<int64_t> Context::Shape(TensorId id) { return ShapeOf(Find(id)); }
 
 std::vector<Output> Context::Execute(const std::string& name, const std::vector<Attribute>& attributes,
                                      const std::vector<TensorId>& inputs, const std::vector<bool>& consumed,
@@ -233,7 +244,8 @@ std::vector<Output> Context::Execute(const std::string& name, const std::vector<
       if (consumed[at]) {
         forwarded = static_cast<int>(at);
       } else {
-        handle.reset(Copy(handle.get()));
+        // TensorFlow's Slice, Split and others may return a part of their input's memory.
+        handle.reset(HandleOf(TFE_TensorHandleDataType(handle.get()), ShapeOf(handle.get()), data, bytes));
         forwarded = -1;
         break;
       }

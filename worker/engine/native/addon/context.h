@@ -21,9 +21,14 @@ struct TypeValue {
   TF_DataType type;
 };
 
+struct TypeList {
+  std::vector<TF_DataType> types;
+};
+
 struct Attribute {
   std::string name;
-  std::variant<int64_t, float, bool, TypeValue, std::string, std::vector<int64_t>, std::vector<std::string>> value;
+  std::variant<int64_t, float, bool, TypeValue, std::string, std::vector<int64_t>, std::vector<std::string>, TypeList>
+      value;
 };
 
 struct ContextOptions {
@@ -31,6 +36,8 @@ struct ContextOptions {
   std::string config;
   // Where ops are placed, e.g. "/device:CPU:0"; empty leaves it to TensorFlow.
   std::string device;
+  // Threads that kernels of our own may use.
+  int threads = 1;
 };
 
 struct Output {
@@ -51,6 +58,9 @@ class Context {
   // A new tensor with a copy of `bytes` bytes of `data`.
   TensorId Create(TF_DataType type, const std::vector<int64_t>& shape, const void* data, size_t bytes);
 
+  // A new tensor with undefined contents.
+  TensorId Allocate(TF_DataType type, const std::vector<int64_t>& shape);
+
   // The same memory under another shape of as many elements.
   TensorId Alias(TensorId id, const std::vector<int64_t>& shape);
 
@@ -64,6 +74,8 @@ class Context {
   // Host address of a tensor's memory and its size.
   void* Data(TensorId id, size_t* bytes);
   TF_DataType Type(TensorId id);
+  std::vector<int64_t> Shape(TensorId id);
+  int threads() const { return threads_; }
   size_t Count() const { return tensors_.size(); }
 
  private:
@@ -75,10 +87,10 @@ class Context {
   TFE_TensorHandle* Find(TensorId id) const;
   TensorId Keep(TFE_TensorHandle* handle);
   void* DataOf(TFE_TensorHandle* handle, size_t* bytes) const;
-  TFE_TensorHandle* Copy(TFE_TensorHandle* handle) const;
 
   TFE_Context* context_ = nullptr;
   std::string device_;
+  int threads_;
   std::unordered_map<TensorId, TFE_TensorHandle*> tensors_;
   TensorId next_ = 1;
 };

@@ -11,23 +11,17 @@ const opOf: Readonly<Record<string, string>> = {
   leakyrelu: 'LeakyRelu',
 };
 
-/** What TensorFlow's fused products call the part behind the product; undefined where the parts must run one by one. */
-export function fusedParts(inputs: KernelInputs, attrs: KernelAttrs): string[] | undefined {
-  const activation = attrs['activation'];
-  if (inputs['bias'] === undefined) return undefined;
-  if (activation === undefined || activation === 'linear') return ['BiasAdd'];
-  return activation === 'relu' ? ['BiasAdd', 'Relu'] : undefined;
-}
-
 /** Adds the bias of a fused kernel and applies its activation, in the memory of `product`, which is released. */
 export function finishFused(ops: Ops, product: Tensor, inputs: KernelInputs, attrs: KernelAttrs): Tensor {
   const bias = inputs['bias'] as Tensor | undefined;
-  let out = product;
-  if (bias !== undefined) {
-    const op = bias.shape.length === 1 && out.shape.length > 1 ? 'BiasAdd' : 'AddV2';
-    out = ops.one(op, [out, bias], out, {}, [out]);
-  }
   const activation = (attrs['activation'] as string | undefined) ?? 'linear';
+  let out = product;
+  if (bias?.shape.length === 1 && bias.shape[0] === out.shape.at(-1)) {
+    ops.addBias(out, bias, activation === 'relu');
+    if (activation === 'relu') return out;
+  } else if (bias !== undefined) {
+    out = ops.one('AddV2', [out, bias], out, {}, [out]);
+  }
   if (activation === 'linear') return out;
   if (activation === 'prelu') {
     const kernel = elementwise.get('Prelu');

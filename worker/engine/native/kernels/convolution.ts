@@ -1,8 +1,7 @@
 import { convWindow, type Window } from '../../wasm-kernels/window.ts';
-import { type Attributes, float, int, ints, text, texts } from '../attributes.ts';
+import { type Attributes, ints, text } from '../attributes.ts';
 import { input, type Kernel, type KernelAttrs } from '../kernel.ts';
-import type { Tensor } from '../ops.ts';
-import { finishFused, fusedParts } from './activation.ts';
+import { finishFused } from './activation.ts';
 
 /** How TensorFlow's ops name the sliding window of {@link Window}; NHWC. */
 export function windowAttributes(window: Window): Attributes {
@@ -27,12 +26,7 @@ const forward =
     const window = geometry(x.shape, filter.shape, attrs, kernel);
     const attributes = windowAttributes(window);
     const out = { shape: window.outShape, dtype: x.dtype };
-    const parts = isDepthwise(kernel) ? undefined : fusedParts(inputs, attrs);
-    if (parts === undefined) {
-      return finishFused(ops, ops.one(opFor(kernel), [x, filter], out, attributes), inputs, attrs);
-    }
-    const fused = { num_args: int(1), fused_ops: texts(parts), epsilon: float(0) };
-    return ops.one('_FusedConv2D', [x, filter, inputs['bias'] as Tensor], out, { ...attributes, ...fused });
+    return finishFused(ops, ops.one(opFor(kernel), [x, filter], out, attributes), inputs, attrs);
   };
 
 const filterGradient =

@@ -1,9 +1,9 @@
 import { broadcast_util } from '@tensorflow/tfjs-core';
 import { elementsOf } from '../../device.ts';
-import { bool, int, texts } from '../attributes.ts';
+import { bool } from '../attributes.ts';
 import { input, type Kernel, type KernelAttrs, type KernelInputs } from '../kernel.ts';
 import type { Ops, Tensor } from '../ops.ts';
-import { finishFused, fusedParts } from './activation.ts';
+import { finishFused } from './activation.ts';
 
 /** BatchMatMul and _FusedMatMul: one product where the operands are matrices, also with leading axes of size 1. */
 const matmul: Kernel = (ops, inputs, attrs) => {
@@ -34,12 +34,7 @@ function matrixProduct(
   const { a, b } = inputs;
   const out = { shape, dtype: a.dtype };
   const transposed = { transpose_a: bool(attrs['transposeA']), transpose_b: bool(attrs['transposeB']) };
-  const parts = fusedParts(inputs, attrs);
-  const bias = inputs['bias'] as Tensor | undefined;
-  if (parts === undefined || bias?.shape.length !== 1) {
-    return finishFused(ops, ops.one('MatMul', [a, b], out, transposed), inputs, attrs);
-  }
-  return ops.one('_FusedMatMul', [a, b, bias], out, { ...transposed, num_args: int(1), fused_ops: texts(parts) });
+  return finishFused(ops, ops.one('MatMul', [a, b], out, transposed), inputs, attrs);
 }
 
 export const products: ReadonlyMap<string, Kernel> = new Map([

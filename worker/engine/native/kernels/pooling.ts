@@ -1,7 +1,6 @@
 import { poolWindow } from '../../wasm-kernels/window.ts';
 import { type Attributes, ints } from '../attributes.ts';
 import { input, type Kernel, type KernelAttrs } from '../kernel.ts';
-import type { Ops, Tensor } from '../ops.ts';
 import { windowAttributes } from './convolution.ts';
 
 function geometry(shape: readonly number[], attrs: KernelAttrs): { outShape: number[]; attributes: Attributes } {
@@ -18,20 +17,15 @@ const pool =
     return ops.one(op, [x], { shape: outShape, dtype: x.dtype }, attributes);
   };
 
-function maxGradient(ops: Ops, image: Tensor, output: Tensor, dy: Tensor, attrs: KernelAttrs): Tensor {
-  const { attributes } = geometry(image.shape, attrs);
-  return ops.one('MaxPoolGrad', [image, output, dy], image, attributes);
-}
-
-const maxPoolGrad: Kernel = (ops, inputs, attrs) =>
-  maxGradient(ops, input(inputs, 'input'), input(inputs, 'output'), input(inputs, 'dy'), attrs);
-
-/** The same where the pooled tensor came from a ReLU, whose gradient is taken in place. */
-const maxPoolReluGrad: Kernel = (ops, inputs, attrs) => {
-  const image = input(inputs, 'input');
-  const routed = maxGradient(ops, image, input(inputs, 'output'), input(inputs, 'dy'), attrs);
-  return ops.one('ReluGrad', [routed, image], image, {}, [routed]);
-};
+/** Windows whose largest element is not above `floor` pass nothing on: 0 where the pooled tensor came from a ReLU. */
+const maxGradient =
+  (floor: number): Kernel =>
+  (ops, inputs, attrs) => {
+    const image = input(inputs, 'input');
+    const { filterHeight, filterWidth, strideHeight, strideWidth, padInfo } = poolWindow(image.shape, attrs);
+    const window = [filterHeight, filterWidth, strideHeight, strideWidth, padInfo.top, padInfo.left];
+    return ops.maxPoolGrad(image, input(inputs, 'dy'), window, floor);
+  };
 
 /** Needs the input's shape only: attribute `inputShape`, or the input itself as TensorFlow.js passes it. */
 const avgPoolGrad: Kernel = (ops, inputs, attrs) => {
@@ -45,6 +39,6 @@ export const poolings: ReadonlyMap<string, Kernel> = new Map([
   ['AvgPool', pool('AvgPool')],
   ['AvgPoolGrad', avgPoolGrad],
   ['MaxPool', pool('MaxPool')],
-  ['MaxPoolGrad', maxPoolGrad],
-  ['MaxPoolReluGrad', maxPoolReluGrad],
+  ['MaxPoolGrad', maxGradient(-Infinity)],
+  ['MaxPoolReluGrad', maxGradient(0)],
 ]);

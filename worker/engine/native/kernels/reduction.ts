@@ -13,11 +13,6 @@ function reduce(ops: Ops, op: string, x: Tensor, attrs: KernelAttrs, consumed: r
   const [reduced] = backend_util.computeOutAndReduceShapes([...x.shape], axes);
   const shape = keepDims ? backend_util.expandShapeToKeepDim(reduced, axes) : reduced;
   const out = { shape, dtype: x.dtype };
-  // Gradients of biases: far faster than the general sum.
-  const leading = axes.length === x.shape.length - 1 && axes.every((axis, index) => axis === index);
-  if (op === 'Sum' && leading && axes.length > 0 && !keepDims && x.dtype === 'float32') {
-    return ops.one('BiasAddGrad', [x], out, {}, consumed);
-  }
   return ops.one(op, [x, ops.constant(axes, 'int32')], out, { keep_dims: bool(keepDims) }, consumed);
 }
 
