@@ -2,6 +2,7 @@
 const benches: Readonly<Record<string, () => Promise<{ run: (argv: string[]) => Promise<void> }>>> = {
   allreduce: () => import('./allreduce.ts'),
   memory: () => import('./memory.ts'),
+  train: () => import('./train.ts'),
 };
 
 const [name, ...options] = process.argv.slice(2);

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { BenchDocument } from './document.ts';
+
+const main = fileURLToPath(new URL('main.ts', import.meta.url));
+const small = ['--model', 'resnet50', '--image-size', '32', '--width', '0.125', '--batch', '4'];
+
+type Row = Readonly<Record<string, unknown>> & { stepSeconds: number; predictedPeakBytes: number };
+
+async function bench(...args: string[]): Promise<BenchDocument<Row>> {
+  const { stdout } = await promisify(execFile)(process.execPath, [main, ...args, '--json']);
+  return JSON.parse(stdout.trim().split('\n').at(-1)) as BenchDocument<Row>;
+}
+
+const refused = (args: string[], sentence: RegExp) =>
+  assert.rejects(bench(...args), (error: unknown) => {
+    const { code, stderr } = error as { code: number; stderr: string };
+    assert.match(stderr, sentence);
+    assert.equal(stderr.trim().split('\n').length, 1, stderr);
+    return code === 2;
+  });
+
+describe('bench train', () => {
+  for (const engine of ['wasm', 'stock']) {
+    it(`times steps of a small ResNet-50 on ${engine}, which hold what was predicted`, async () => {
+      const { bench: name, repeats, results } = await bench('train', ...small, '--steps', '3', '--engine', engine);
+      const [result] = results as [Row];
+      assert.deepEqual([name, repeats, results.length], ['train', 3, 1]);
+      const { stepSeconds, predictedPeakBytes: predicted, ...rest } = result;
+      assert.ok(stepSeconds > 0);
+      assert.deepEqual(rest, {
+        model: 'resnet50',
+        batch: 4,
+        world: 1,
+        engine,
+        optimizer: 'momentum',
+        samplesPerSecond: 4 / stepSeconds,
+        exposedCommunicationSeconds: 0,
+        measuredPeakBytes: predicted,
+      });
+    });
+  }
+
+  it('refuses in one sentence what it cannot do', async function () {
+    this.timeout(10_000);
+    await refused(['train'], /--model: one of mnist, .*resnet50 is needed/);
+    await refused(['train', '--model', 'lenet'], /--model lenet/);
+    await refused(['train', '--model', 'alexnet', '--image-size', '20'], /imageSize.*57/);
+    await refused(['train', '--model', 'mnist', '--image-size', '20'], /one size/);
+    await refused(['train', ...small, '--engine', 'abacus'], /one of wasm, native, stock/);
+    await refused(['train', '--model', 'vgg16', '--width', '0.125', '--batch', '512'], /GiB.*smaller --batch/);
+  });
+});
+
+describe('bench memory --plan-only', () => {
+  it('plans a step and runs nothing', async () => {
+    const { results } = await bench('memory', '--model', 'alexnet', '--width', '0.125', '--plan-only');
+    const [result] = results as [Row];
+    assert.ok((result['stockPeakBytes'] as number) > (result['plannedPeakBytes'] as number));
+    assert.deepEqual([result['ledgerPeakBytes'], result['predictionExact']], [null, null]);
+  });
+});
