@@ -12,11 +12,19 @@ describe('cpu engine', () => {
 });
 
 describe('openEngine', () => {
-  it('says that the native engine is not installed', async () => {
-    await assert.rejects(
-      openEngine('native'),
-      (error: unknown) => error instanceof EngineError && error.code === 'engineMissing',
-    );
+  it('says what to run where the native engine is not installed', async () => {
+    const { XDG_CACHE_HOME: caches } = process.env;
+    process.env['XDG_CACHE_HOME'] = '/nowhere';
+    try {
+      await assert.rejects(
+        openEngine('native'),
+        (error: unknown) =>
+          error instanceof EngineError && error.code === 'engineMissing' && /npm run native -- cpu/.test(error.message),
+      );
+    } finally {
+      if (caches === undefined) delete process.env['XDG_CACHE_HOME'];
+      else process.env['XDG_CACHE_HOME'] = caches;
+    }
   });
 
   it('gives engines of one process that do not disturb each other', async () => {
