@@ -28,9 +28,10 @@ export const compilerFlags: readonly string[] = [
   '-DNAPI_VERSION=8',
 ];
 
-/** `env` is the process's environment: XDG_CACHE_HOME or HOME say where caches lie. */
+/** `env` is the process's environment: XDG_CACHE_HOME or HOME say where caches lie, else they lie in /var/cache. */
 export function cachePaths(env: Readonly<Record<string, string | undefined>>, release: Release): CachePaths {
-  const caches = env['XDG_CACHE_HOME'] || path.join(env['HOME'] ?? '/tmp', '.cache');
+  const home = env['HOME'];
+  const caches = env['XDG_CACHE_HOME'] || (home ? path.join(home, '.cache') : '/var/cache');
   const root = path.join(caches, 'hayate', 'native');
   const addonFolder = path.join(root, `addon-${addonKey(release)}`);
   return {

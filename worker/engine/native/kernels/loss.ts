@@ -2,12 +2,10 @@ import { bool } from '../attributes.ts';
 import { input, type Kernel } from '../kernel.ts';
 import type { Ops, Tensor } from '../ops.ts';
 
-const softmax =
-  (op: string): Kernel =>
-  (ops, inputs) => {
-    const logits = input(inputs, 'logits');
-    return ops.one(op, [logits], logits);
-  };
+const softmax: Kernel = (ops, inputs) => {
+  const logits = input(inputs, 'logits');
+  return ops.one('Softmax', [logits], logits);
+};
 
 /** Loss of each row and its gradient for the logits: labels are class indices (int32) or rows of weights (float32). */
 function crossEntropy(ops: Ops, logits: Tensor, labels: Tensor): [Tensor, Tensor] {
@@ -50,8 +48,7 @@ function denseGradient(ops: Ops, logits: Tensor, labels: Tensor): Tensor {
 }
 
 export const losses: ReadonlyMap<string, Kernel> = new Map([
-  ['LogSoftmax', softmax('LogSoftmax')],
-  ['Softmax', softmax('Softmax')],
+  ['Softmax', softmax],
   ['SoftmaxCrossEntropy', softmaxCrossEntropy],
   ['SoftmaxCrossEntropyGrad', softmaxCrossEntropyGrad],
 ]);

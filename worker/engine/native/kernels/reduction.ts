@@ -4,7 +4,9 @@ import { input, type Kernel, type KernelAttrs } from '../kernel.ts';
 import type { Ops, Tensor } from '../ops.ts';
 
 function axesOf(x: Tensor, attrs: KernelAttrs): number[] {
-  return util.parseAxisParam((attrs['axis'] ?? x.shape.map((_, axis) => axis)) as number[], [...x.shape]);
+  // TensorFlow.js names the axes of Max in another way.
+  const axes = attrs['axis'] ?? attrs['reductionIndices'];
+  return util.parseAxisParam((axes ?? x.shape.map((_, axis) => axis)) as number[], [...x.shape]);
 }
 
 function reduce(ops: Ops, op: string, x: Tensor, attrs: KernelAttrs, consumed: readonly Tensor[]): Tensor {
