@@ -103,7 +103,7 @@ describe('access to the embedded API', () => {
     assert.equal(json.code, 201);
     assert.equal(json.body.status.allowed, true);
     const rules = await server.call('POST', '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews', {});
-    assert.deepEqual(rules.body.status.resourceRules[0].verbs, ['*']);
+    assert.deepEqual(rules.body.status.resourceRules[0]?.verbs, ['*']);
     const self = await server.call('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', {});
     assert.equal(self.body.status.userInfo.username, 'hayate:local');
   });

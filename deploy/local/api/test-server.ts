@@ -3,12 +3,44 @@ import type { CustomResourceDefinition, StructuralSchema } from '@hayate/crds/de
 import type { JsonObject } from './object.ts';
 import { type ApiLimits, type EmbeddedApi, startEmbeddedApi } from './server.ts';
 
-/** An answer with its parsed body; tests read it as they need. */
+/** What tests read of answers; an answer has the fields of its kind. */
+export interface Body {
+  kind: string;
+  message: string;
+  reason: string;
+  metadata: {
+    name: string;
+    namespace: string;
+    uid: string;
+    resourceVersion: string;
+    generation: number;
+    continue: string;
+    remainingItemCount: number;
+    labels: Record<string, string>;
+    annotations: Record<string, string>;
+    finalizers: string[];
+    ownerReferences: { uid: string }[];
+    deletionTimestamp: string;
+    deletionGracePeriodSeconds: number;
+    creationTimestamp: string;
+    managedFields: { manager: string; operation: string; subresource?: string; fieldsV1: JsonObject }[];
+  };
+  spec: JsonObject & { containers: { name: string; image: string }[] };
+  status: JsonObject & { resourceRules: { verbs: string[] }[]; userInfo: { username: string } };
+  data: JsonObject;
+  stringData: JsonObject;
+  type: string;
+  columnDefinitions: { name: string }[];
+  details: { kind: string; causes: { field: string; message: string; reason: string }[] };
+  items: Body[];
+  rows: { cells: unknown[]; object: Body }[];
+}
+
+/** An answer with its parsed body. */
 export interface Answer {
   code: number;
   headers: Headers;
-  // oxlint-disable-next-line typescript/no-explicit-any
-  body: any;
+  body: Body;
 }
 
 /** A server with one small custom resource, `widgets.test.dev`, and a client of it. */

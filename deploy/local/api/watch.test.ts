@@ -76,8 +76,8 @@ describe('lists and watches of the embedded API', () => {
   it('shows tables, the columns in the first event of a watch only', async () => {
     const { body } = await server.call('GET', widgetsPath, undefined, asTable);
     assert.equal(body.kind, 'Table');
-    assert.equal(body.columnDefinitions[0].name, 'Name');
-    assert.equal(body.rows[0].object.kind, 'PartialObjectMetadata');
+    assert.equal(body.columnDefinitions[0]?.name, 'Name');
+    assert.equal(body.rows[0]?.object.kind, 'PartialObjectMetadata');
     const lines = await server.watch(`${widgetsPath}?watch=true`, 2, asTable);
     const tables = lines.map((line) => line['object'] as { columnDefinitions: unknown; rows: unknown[] });
     assert.ok(Array.isArray(tables[0]?.columnDefinitions));
@@ -88,7 +88,8 @@ describe('lists and watches of the embedded API', () => {
   it('shows metadata alone to who asks for it, and refuses forms that it does not have', async () => {
     const { body } = await server.call('GET', widgetsPath, undefined, asMetadata);
     assert.equal(body.kind, 'PartialObjectMetadataList');
-    assert.equal(body.items[0].spec, undefined);
+    assert.ok(body.items.length > 0);
+    assert.ok(body.items.every((item) => item.spec === undefined));
     const protobuf = await server.call('GET', widgetsPath, undefined, {
       Accept: 'application/vnd.kubernetes.protobuf',
     });
