@@ -12,9 +12,9 @@ export interface Context {
 /** Number of a tensor in its context. */
 export type TensorId = number;
 
-export type AttributeValue = number | boolean | string | readonly number[] | readonly string[];
+export type AttributeValue = number | boolean | string | readonly number[];
 
-/** Flat list of name, kind, value; kinds: integer, float, bool, type, string, lists of integers, strings and types. */
+/** Flat list of name, kind, value; kinds: integer, float, bool, type, string, list of integers. */
 export type FlatAttributes = readonly AttributeValue[];
 
 /** What the compiled addon exports; see addon/binding.cc. Everything throws {@link AddonError}. */

@@ -5,7 +5,7 @@ import type { AttributeValue, FlatAttributes } from './addon.ts';
 export const typeNumber: Readonly<Record<DType, number>> = { float32: 1, int32: 3, bool: 10 };
 
 /** An attribute of a TensorFlow op: kind and value as the addon wants them. */
-export type Attribute = readonly [kind: 'i' | 'f' | 'b' | 't' | 's' | 'I' | 'S' | 'T', value: AttributeValue];
+export type Attribute = readonly [kind: 'i' | 'f' | 'b' | 't' | 's' | 'I', value: AttributeValue];
 
 export type Attributes = Readonly<Record<string, Attribute>>;
 
@@ -15,8 +15,6 @@ export const bool = (value: unknown): Attribute => ['b', value === true];
 export const type = (dtype: DType): Attribute => ['t', typeNumber[dtype]];
 export const text = (value: string): Attribute => ['s', value];
 export const ints = (values: readonly number[]): Attribute => ['I', values];
-export const types = (dtypes: readonly DType[]): Attribute => ['T', dtypes.map((dtype) => typeNumber[dtype])];
-export const texts = (values: readonly string[]): Attribute => ['S', values];
 
 export function flatten(attributes: Attributes): FlatAttributes {
   const flat: AttributeValue[] = [];

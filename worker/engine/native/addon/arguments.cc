@@ -119,14 +119,6 @@ std::vector<Attribute> Attributes(napi_env env, napi_value value) {
       attribute.value = Text(env, given, name);
     } else if (kind == "I") {
       attribute.value = Integers(env, given, name);
-    } else if (kind == "T") {
-      TypeList list;
-      for (const int64_t type : Integers(env, given, name)) list.types.push_back(static_cast<TF_DataType>(type));
-      attribute.value = list;
-    } else if (kind == "S") {
-      std::vector<std::string> parts;
-      for (napi_value part : List(env, given, name)) parts.push_back(Text(env, part, name));
-      attribute.value = parts;
     } else {
       Refuse("there is no attribute kind " + kind);
     }

@@ -31,8 +31,7 @@ struct View {
 };
 View TypedArray(napi_env env, napi_value value, const char* what);
 
-// A flat list of name, kind, value, …; kinds: i(nteger), f(loat), b(ool), t(ype), s(tring), I(nteger list), S(tring list),
-// T(ype list).
+// A flat list of name, kind, value, …; kinds: i(nteger), f(loat), b(ool), t(ype), s(tring), I(nteger list).
 std::vector<Attribute> Attributes(napi_env env, napi_value value);
 
 }  // namespace hayate

@@ -87,16 +87,6 @@ void SetAttribute(TFE_Op* op, const Attribute& attribute) {
     TFE_OpSetAttrString(op, name, value->data(), value->size());
   } else if (const auto* value = std::get_if<std::vector<int64_t>>(&attribute.value)) {
     TFE_OpSetAttrIntList(op, name, value->data(), static_cast<int>(value->size()));
-  } else if (const auto* value = std::get_if<TypeList>(&attribute.value)) {
-    TFE_OpSetAttrTypeList(op, name, value->types.data(), static_cast<int>(value->types.size()));
-  } else if (const auto* value = std::get_if<std::vector<std::string>>(&attribute.value)) {
-    std::vector<const void*> parts;
-    std::vector<size_t> lengths;
-    for (const std::string& part : *value) {
-      parts.push_back(part.data());
-      lengths.push_back(part.size());
-    }
-    TFE_OpSetAttrStringList(op, name, parts.data(), lengths.data(), static_cast<int>(parts.size()));
   }
 }
 

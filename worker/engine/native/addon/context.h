@@ -21,14 +21,9 @@ struct TypeValue {
   TF_DataType type;
 };
 
-struct TypeList {
-  std::vector<TF_DataType> types;
-};
-
 struct Attribute {
   std::string name;
-  std::variant<int64_t, float, bool, TypeValue, std::string, std::vector<int64_t>, std::vector<std::string>, TypeList>
-      value;
+  std::variant<int64_t, float, bool, TypeValue, std::string, std::vector<int64_t>> value;
 };
 
 struct ContextOptions {

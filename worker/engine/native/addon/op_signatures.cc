@@ -124,8 +124,7 @@ const Signatures& AllSignatures() {
 }
 
 const char* TypeName(const Attribute& attribute) {
-  static const char* const names[] = {"int",    "float",     "bool",         "type",
-                                      "string", "list(int)", "list(string)", "list(type)"};
+  static const char* const names[] = {"int", "float", "bool", "type", "string", "list(int)"};
   return names[attribute.value.index()];
 }
 
@@ -145,7 +144,6 @@ void CheckCall(const std::string& op, const std::vector<Attribute>& attributes, 
       throw Failure(TF_INVALID_ARGUMENT, "attribute " + attribute.name + " is a " + expected->second, op);
     }
     if (const auto* count = std::get_if<int64_t>(&attribute.value)) counts[attribute.name] = *count;
-    if (const auto* list = std::get_if<TypeList>(&attribute.value)) counts[attribute.name] = list->types.size();
   }
   int64_t wanted = 0;
   for (const std::string& repeat : signature.repeats) {
