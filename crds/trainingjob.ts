@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ObjectMeta } from './object-meta.ts';
 
 /** API group, version and names of the custom resource. */
 export const resource = {
@@ -360,31 +361,6 @@ export type TrainingJobStatus = z.output<typeof trainingJobStatus>;
 export type Condition = z.output<typeof condition>;
 export type Failure = z.output<typeof failure>;
 export type Progress = z.output<typeof progress>;
-
-/** Object metadata as far as Hayate reads it. */
-export interface ObjectMeta {
-  name: string;
-  namespace?: string;
-  uid?: string;
-  resourceVersion?: string;
-  generation?: number;
-  creationTimestamp?: string;
-  deletionTimestamp?: string;
-  deletionGracePeriodSeconds?: number;
-  labels?: Record<string, string>;
-  annotations?: Record<string, string>;
-  finalizers?: string[];
-  ownerReferences?: OwnerReference[];
-}
-
-export interface OwnerReference {
-  apiVersion: string;
-  kind: string;
-  name: string;
-  uid: string;
-  controller?: boolean;
-  blockOwnerDeletion?: boolean;
-}
 
 /** A TrainingJob as the API server returns it, defaults filled in. */
 export interface TrainingJob {

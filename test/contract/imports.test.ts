@@ -38,7 +38,7 @@ const offenders = (where: (source: Source) => boolean, forbidden: (target: strin
 
 /** Files that decide and never act: arguments in, values out. */
 const pure = [
-  /^crds\/(trainingjob|worker-config|exit-codes|structural|crd|validate|prune|definition)\.ts$/,
+  /^crds\/(trainingjob|worker-config|exit-codes|structural|crd|validate|prune|definition|object-meta)\.ts$/,
   /^operator\/trainingjob\/(plan|restart|conditions)\.ts$/,
   /^operator\/trainingjob\/desired\//,
   /^worker\/graph\/graph\.ts$/,

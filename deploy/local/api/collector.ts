@@ -1,5 +1,6 @@
+import type { OwnerReference } from '@hayate/crds/object-meta.ts';
 import { type Backend, typeOfKey } from './backend.ts';
-import type { KubeObject, OwnerReference } from './object.ts';
+import type { KubeObject } from './object.ts';
 import type { StoreEvent } from './store.ts';
 import { deleteObject, foregroundFinalizer, withoutOwners } from './write/delete.ts';
 

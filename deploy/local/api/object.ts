@@ -1,3 +1,5 @@
+import type { ObjectMeta as CommonMeta } from '@hayate/crds/object-meta.ts';
+
 /** Any JSON value. */
 export type Json = null | boolean | number | string | Json[] | JsonObject;
 
@@ -17,31 +19,9 @@ export interface ManagedFieldsEntry {
   subresource?: string;
 }
 
-/** A reference from a dependent to its owner. */
-export interface OwnerReference {
-  apiVersion: string;
-  kind: string;
-  name: string;
-  uid: string;
-  controller?: boolean;
-  blockOwnerDeletion?: boolean;
-}
-
 /** Object metadata as the server keeps it. */
-export interface ObjectMeta {
-  name: string;
-  namespace?: string;
+export interface ObjectMeta extends CommonMeta {
   generateName?: string;
-  uid?: string;
-  resourceVersion?: string;
-  generation?: number;
-  creationTimestamp?: string;
-  deletionTimestamp?: string;
-  deletionGracePeriodSeconds?: number;
-  labels?: Record<string, string>;
-  annotations?: Record<string, string>;
-  finalizers?: string[];
-  ownerReferences?: OwnerReference[];
   managedFields?: ManagedFieldsEntry[];
 }
 

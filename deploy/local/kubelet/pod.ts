@@ -1,4 +1,4 @@
-import type { ObjectMeta } from '@hayate/crds/trainingjob.ts';
+import type { ObjectMeta } from '@hayate/crds/object-meta.ts';
 
 /** A pod as far as the process kubelet reads it; everything else is left alone. */
 export interface Pod {
