@@ -12,8 +12,8 @@ import { slotNamesOf } from '../optimizer.ts';
 import { generator } from '../random.ts';
 import { stagingProblem } from './staged.ts';
 
-/** Largest difference of a gradient between engines, relative to its largest element. */
-const tolerance = 1e-5;
+/** Largest difference of a gradient of a whole program between engines, relative to its largest element. */
+const tolerance = 1e-4;
 
 const optimizers: readonly OptimizerStep[] = [
   { kind: 'sgd', learningRate: 0.1 },
@@ -44,8 +44,8 @@ describe('native engine', () => {
       const results: HostData[][] = [];
       for (const name of ['native', 'wasm'] as const) {
         const engine = await openEngine(name);
-        const handles = [start!, ...slots].map((data) => engine.upload(data, [data.length], 'float32'));
-        assert.equal(engine.update(handles[0]!, handles.slice(1), sum!, 0.25, step), true);
+        const handles = [start, ...slots].map((data) => engine.upload(data, [data.length], 'float32'));
+        assert.equal(engine.update(handles[0]!, handles.slice(1), sum, 0.25, step), true);
         results.push(handles.map((handle) => engine.read(handle)));
         for (const handle of handles) engine.free(handle);
       }

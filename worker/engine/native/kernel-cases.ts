@@ -227,6 +227,20 @@ const gathers: KernelCase[] = [
 ];
 
 const statistics = { mean: t(3), variance: positive(3), scale: t(3), offset: t(3) };
+const batchNorms = [t(2, 4, 4, 3), t(7, 3)].flatMap((x): KernelCase[] => [
+  {
+    kernel: 'BatchNormTraining',
+    what: `of ${x.shape.length} axes`,
+    inputs: { x, gamma: positive(3), beta: t(3), movingMean: t(3), movingVariance: positive(3) },
+    attrs: { epsilon: 1e-3, momentum: 0.9 },
+  },
+  {
+    kernel: 'BatchNormTrainingGrad',
+    what: `of ${x.shape.length} axes`,
+    inputs: { dy: x, x, gamma: positive(3), mean: t(3), variance: positive(3) },
+    attrs: { epsilon: 1e-3 },
+  },
+]);
 const response = { depthRadius: 2, bias: 1, alpha: 0.5, beta: 0.75 };
 const sampling = { alignCorners: false, halfPixelCenters: true, size: [7, 5] };
 
@@ -237,6 +251,7 @@ const layers: KernelCase[] = [
     { kernel: 'SoftmaxCrossEntropyGrad', inputs: { dy: t(), logits: t(3, 5), labels } },
   ]),
   { kernel: 'FusedBatchNorm', inputs: { x: t(2, 4, 4, 3), ...statistics }, attrs: { varianceEpsilon: 1e-3 } },
+  ...batchNorms,
   { kernel: 'LRN', inputs: { x: t(2, 3, 3, 6) }, attrs: response },
   { kernel: 'LRNGrad', inputs: { x: t(2, 3, 3, 6), y: t(2, 3, 3, 6), dy: t(2, 3, 3, 6) }, attrs: response },
   { kernel: 'ResizeBilinear', inputs: { images: t(2, 4, 4, 3) }, attrs: sampling },

@@ -67,19 +67,20 @@ export class Ops {
 
   /**
    * Runs a TensorFlow op. Tensors in `consumed` must be inputs made by this kernel; they are released, and the op may
-   * write into their memory.
+   * write into their memory. Outputs without a specification are of no use to anybody and dropped; they come last.
    */
   run(
     op: string,
     inputs: readonly Tensor[],
-    outputs: readonly Spec[],
+    outputs: readonly (Spec | undefined)[],
     attributes: Attributes,
     consumed: readonly Tensor[],
   ): Tensor[] {
     const flags = inputs.map((tensor) => consumed.includes(tensor) && tensor.buffer.references === 1);
     const sources = this.computing === undefined ? undefined : this.execute(op, inputs, outputs, attributes, flags);
     const taken = new Set<Buffer>();
-    const results = outputs.map((spec, at) => {
+    const wanted = outputs.filter((spec) => spec !== undefined);
+    const results = wanted.map((spec, at) => {
       const source =
         sources === undefined ? this.predictSource(op, inputs, flags, spec) : (sources[at]?.source as number);
       const id = sources?.[at]?.id ?? 0;
@@ -128,10 +129,7 @@ export class Ops {
   }
 
   release(tensor: Tensor): void {
-    this.call('free', (addon, context) => {
-      addon.delete(context, tensor.ref);
-      return 0;
-    });
+    this.call('free', (addon, context) => addon.delete(context, tensor.ref));
     this.drop(tensor);
   }
 
@@ -151,10 +149,10 @@ export class Ops {
   private execute(
     op: string,
     inputs: readonly Tensor[],
-    outputs: readonly Spec[],
+    outputs: readonly (Spec | undefined)[],
     attributes: Attributes,
     flags: readonly boolean[],
-  ) {
+  ): { id: TensorId; source: number }[] {
     const ids = inputs.map(({ ref }) => ref);
     const numbers = this.call(op, (addon, context) =>
       addon.execute(context, op, flatten(attributes), ids, flags, outputs.length),
@@ -164,11 +162,11 @@ export class Ops {
       const [id, type, source, axes] = numbers.slice(at, at + 4) as [number, number, number, number];
       const shape = numbers.slice(at + 4, at + 4 + axes);
       at += 4 + axes;
-      if (type !== typeNumber[spec.dtype] || shape.join() !== spec.shape.join()) {
-        throw new EngineError(
-          'kernelFailed',
-          `${op} returned [${shape.join(', ')}] instead of [${spec.shape.join(', ')}]`,
-        );
+      if (spec === undefined) {
+        this.call(op, (addon, context) => addon.delete(context, id));
+      } else if (type !== typeNumber[spec.dtype] || shape.join() !== spec.shape.join()) {
+        const [found, expected] = [shape, spec.shape].map((list) => `[${list.join(', ')}]`);
+        throw new EngineError('kernelFailed', `${op} returned ${found} instead of ${expected}`);
       }
       return { id, source };
     });

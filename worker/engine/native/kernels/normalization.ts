@@ -1,4 +1,4 @@
-import { float, int } from '../attributes.ts';
+import { bool, float, int } from '../attributes.ts';
 import { input, type Kernel } from '../kernel.ts';
 import type { Ops, Tensor } from '../ops.ts';
 
@@ -32,6 +32,57 @@ function minus(ops: Ops, offset: Tensor | undefined, centre: Tensor): Tensor {
   return offset === undefined ? negative : ops.one('AddV2', [negative, offset], negative, {}, [negative]);
 }
 
+/** Rows of channels as TensorFlow's op wants them, images of one pixel. */
+function asImages(ops: Ops, x: Tensor): Tensor {
+  const channels = x.shape.at(-1) as number;
+  return ops.alias(x, [x.shape.slice(0, -1).reduce((a, b) => a * b, 1), 1, 1, channels]);
+}
+
+/** before − (before − batch) · (1 − momentum). */
+function moved(ops: Ops, before: Tensor, batch: Tensor, momentum: number): Tensor {
+  const distance = ops.one('Sub', [before, batch], before);
+  const way = ops.one('Mul', [distance, ops.constant(1 - momentum, 'float32')], before, {}, [distance]);
+  const after = ops.one('Sub', [before, way], before);
+  ops.release(way);
+  return after;
+}
+
+/** y, the batch's mean and biased variance, the new moving mean and variance. */
+const batchNormTraining: Kernel = (ops, inputs, attrs) => {
+  const [x, gamma, beta] = [input(inputs, 'x'), input(inputs, 'gamma'), input(inputs, 'beta')];
+  const none = ops.constant([], 'float32');
+  const flat = asImages(ops, x);
+  const attributes = { epsilon: float(attrs['epsilon'] as number), is_training: bool(true) };
+  // What TensorFlow saves for its gradient are, on the CPU, the mean and the biased variance.
+  const outs = [flat, gamma, gamma, gamma, gamma, undefined];
+  const made = ops.run('FusedBatchNormV3', [flat, gamma, beta, none, none], outs, attributes, []);
+  const [rows, ofMoving, unbiased, mean, variance] = made as [Tensor, Tensor, Tensor, Tensor, Tensor];
+  for (const tensor of [flat, ofMoving, unbiased]) ops.release(tensor);
+  const y = ops.alias(rows, x.shape);
+  ops.release(rows);
+  const momentum = attrs['momentum'] as number;
+  const movedMean = moved(ops, input(inputs, 'movingMean'), mean, momentum);
+  return [y, mean, variance, movedMean, moved(ops, input(inputs, 'movingVariance'), variance, momentum)];
+};
+
+/** dx, dgamma, dbeta from the statistics that {@link batchNormTraining} returned. */
+const batchNormTrainingGrad: Kernel = (ops, inputs, attrs) => {
+  const [dy, x, gamma] = [input(inputs, 'dy'), input(inputs, 'x'), input(inputs, 'gamma')];
+  const statistics = [input(inputs, 'mean'), input(inputs, 'variance')];
+  const flat = [dy, x].map((tensor) => asImages(ops, tensor)) as [Tensor, Tensor];
+  const attributes = { epsilon: float(attrs['epsilon'] as number), is_training: bool(true) };
+  const outs = [flat[1], gamma, gamma, undefined, undefined];
+  const given = [...flat, gamma, ...statistics, ops.constant([], 'float32')];
+  const [rows, dgamma, dbeta] = ops.run('FusedBatchNormGradV3', given, outs, attributes, []) as [
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
+  const dx = ops.alias(rows, x.shape);
+  for (const tensor of [...flat, rows]) ops.release(tensor);
+  return [dx, dgamma, dbeta];
+};
+
 const settings = (attrs: Readonly<Record<string, unknown>>) => ({
   depth_radius: int(attrs['depthRadius'] as number),
   bias: float(attrs['bias'] as number),
@@ -50,6 +101,8 @@ const localResponseGrad: Kernel = (ops, inputs, attrs) => {
 };
 
 export const normalizations: ReadonlyMap<string, Kernel> = new Map([
+  ['BatchNormTraining', batchNormTraining],
+  ['BatchNormTrainingGrad', batchNormTrainingGrad],
   ['FusedBatchNorm', batchNorm],
   ['LRN', localResponse],
   ['LRNGrad', localResponseGrad],
