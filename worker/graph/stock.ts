@@ -36,9 +36,9 @@ export async function stockPeakBytes<P>(request: CaptureRequest<P>): Promise<num
           variables,
         );
       };
-      step(); // makes the optimizer's state, which a step in the middle of a training has
+      withMeanUnfilled(step); // makes the optimizer's state, which a step in the middle of a training has
       stock.meter.peak = stock.meter.live;
-      step();
+      withMeanUnfilled(step);
       const peak = stock.meter.peak - before;
       tf.dispose([...inputs, y]);
       return peak;
@@ -61,5 +61,34 @@ function optimizerOf(settings: OptimizerSettings) {
       return tf.train.adam(settings.learningRate, settings.beta1, settings.beta2, settings.epsilon);
     default:
       throw new TypeError(`unknown optimizer ${JSON.stringify(settings satisfies never)}`);
+  }
+}
+
+/**
+ * Runs `body` with a gradient of Mean that holds the bytes of TensorFlow.js's own. That one fills an array of ones as
+ * large as the mean's input in JavaScript, seconds for a network with batch normalisation; where nothing is computed,
+ * any tensor of that size will do.
+ */
+function withMeanUnfilled(body: () => void): void {
+  const own = tf.getGradient('Mean');
+  const gradFunc: typeof own.gradFunc = (dy, saved, attrs) => {
+    const [x] = saved as [Tensor];
+    const axes = new Set(tf.util.parseAxisParam(attrs['axis'] as number | number[], x.shape));
+    const spread = () => {
+      const kept = tf.reshape(
+        dy as Tensor,
+        x.shape.map((size, axis) => (axes.has(axis) ? 1 : size)),
+      );
+      return tf.div(tf.mul(kept, tf.neg(x)), x.size / kept.size);
+    };
+    return { x: spread };
+  };
+  tf.unregisterGradient('Mean');
+  tf.registerGradient({ ...own, gradFunc });
+  try {
+    body();
+  } finally {
+    tf.unregisterGradient('Mean');
+    tf.registerGradient(own);
   }
 }
