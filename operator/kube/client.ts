@@ -110,6 +110,13 @@ export class KubeClient {
     return (await this.#json('POST', path, { body: object, contentType: 'application/json' })) as T;
   }
 
+  /** Gives a pod its node. Throws a conflict when it has one. */
+  async bind(pod: Resource, binding: KubeObject): Promise<void> {
+    const { namespace, name } = binding.metadata;
+    const path = pathOf(pod, namespace, name, 'binding');
+    await this.#json('POST', path, { body: binding, contentType: 'application/json' });
+  }
+
   async mergePatch<T extends KubeObject>(
     resource: Resource,
     namespace: string,

@@ -50,7 +50,7 @@ export function pathOf(
   resource: Resource,
   namespace: string | undefined,
   name?: string,
-  subresource?: 'status',
+  subresource?: 'status' | 'binding',
 ): string {
   const parts = resource.group === '' ? ['api'] : ['apis', resource.group];
   parts.push(resource.version);

@@ -329,6 +329,29 @@ export function describeKubernetesApi(name: string, base: () => string): void {
       assert.equal((await call('GET', `${pods}/unbound`)).code, 404);
     });
 
+    it('gives a pod its node through a binding, once, and not through the pod', async () => {
+      const pod = {
+        metadata: { name: 'bound' },
+        spec: { automountServiceAccountToken: false, containers: [{ name: 'c', image: 'none' }] },
+      };
+      assert.equal((await call('POST', pods, pod)).code, 201);
+      const patched = await merge(`${pods}/bound`, { spec: { nodeName: 'elsewhere' } });
+      assert.equal(patched.code, 422);
+      assert.match(patched.body.message ?? '', /pod updates may not change fields other than/);
+      const binding = {
+        apiVersion: 'v1',
+        kind: 'Binding',
+        metadata: { name: 'bound' },
+        target: { apiVersion: 'v1', kind: 'Node', name: 'somewhere' },
+      };
+      assert.equal((await call('POST', `${pods}/bound/binding`, binding)).code, 201);
+      assert.equal((await call('GET', `${pods}/bound`)).body.spec?.['nodeName'], 'somewhere');
+      assert.equal((await call('POST', `${pods}/bound/binding`, binding)).code, 409);
+      const image = await merge(`${pods}/bound`, { spec: { containers: [{ name: 'c', image: 'other' }] } });
+      assert.equal(image.code, 200, image.body.message);
+      assert.equal((await call('DELETE', `${pods}/bound`, { gracePeriodSeconds: 0 })).code, 200);
+    });
+
     it('guards a lease by its version, times with six digits', async () => {
       const leases = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`;
       const lease = (renewTime: string, resourceVersion?: string): object => ({

@@ -63,7 +63,7 @@ export function withDefaults(type: ResourceType, object: KubeObject): KubeObject
 export function checkValid(type: ResourceType, object: KubeObject, old?: KubeObject): void {
   const causes = [
     ...metadataCauses(object),
-    ...(type.schema === undefined ? coreCauses(object) : validate(type.schema, object, old)),
+    ...(type.schema === undefined ? coreCauses(object, old) : validate(type.schema, object, old)),
   ];
   if (causes.length > 0) throw invalid(type, object.metadata.name, causes);
 }

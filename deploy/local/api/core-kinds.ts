@@ -1,5 +1,6 @@
 import type { StatusCause } from './errors.ts';
 import { isObject, type Json, type JsonObject, type KubeObject } from './object.ts';
+import { podChangeCauses } from './pod-changes.ts';
 
 const list = (value: Json | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : []);
 
@@ -114,16 +115,17 @@ function secret(object: KubeObject): KubeObject {
 }
 
 /** What the server itself refuses in a core kind; only what would mislead if it were let through. */
-export function coreCauses(object: KubeObject): StatusCause[] {
+export function coreCauses(object: KubeObject, old?: KubeObject): StatusCause[] {
   const spec = isObject(object['spec']) ? object['spec'] : {};
   const required = (field: string): StatusCause => ({ reason: 'FieldValueRequired', message: 'Required value', field });
   switch (object.kind) {
     case 'Pod': {
       const containers = list(spec['containers']);
       if (containers.length === 0) return [required('spec.containers')];
-      return containers.flatMap((c, index) =>
+      const nameless = containers.flatMap((c, index) =>
         c['name'] === undefined ? [required(`spec.containers[${index}].name`)] : [],
       );
+      return old === undefined ? nameless : [...nameless, ...podChangeCauses(object, old)];
     }
     case 'Event': {
       const involved = isObject(object['involvedObject']) ? object['involvedObject'] : {};

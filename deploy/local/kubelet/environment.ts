@@ -11,7 +11,17 @@ export interface PodFacts {
 }
 
 /** Of the kubelet's own environment only these reach a pod; a debugger's NODE_OPTIONS, say, stays out. */
-const inherited = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ'] as const;
+const inherited = [
+  'PATH',
+  'HOME',
+  'TMPDIR',
+  'LANG',
+  'TZ',
+  // Which engine the workers of this machine use, and where a staged one lies.
+  'HAYATE_ENGINE',
+  'HAYATE_NATIVE_THREADS',
+  'XDG_CACHE_HOME',
+] as const;
 
 /**
  * Environment of a pod's process: the container's own variables over a minimal base. `$(NAME)` in a value refers

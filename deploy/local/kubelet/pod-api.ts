@@ -8,10 +8,6 @@ import type { Pod } from './pod.ts';
 
 /** The kubelet's view of a Kubernetes API server. Writes name the pod's uid, so that a younger namesake is safe. */
 export function podApi(client: KubeClient, random: () => number, onProblem: (sentence: string) => void): PodApi {
-  const patch = (pod: Pod, body: object, subresource?: 'status') => {
-    const { namespace, name, uid } = pod.metadata;
-    return unlessGone(client.mergePatch(podResource, namespace, name, { metadata: { uid }, ...body }, subresource));
-  };
   return {
     async watch(onPod, onGone) {
       const reflector = new Reflector<Pod>({
@@ -27,8 +23,16 @@ export function podApi(client: KubeClient, random: () => number, onProblem: (sen
       await reflector.waitForSync();
       return { stop: () => reflector.close() };
     },
-    bind: (pod, nodeName) => patch(pod, { spec: { nodeName } }),
-    writeStatus: (pod, status) => patch(pod, { status }, 'status'),
+    bind(pod, nodeName) {
+      const { namespace, name, uid } = pod.metadata;
+      const target = { apiVersion: 'v1', kind: 'Node', name: nodeName };
+      const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { namespace, name, uid }, target };
+      return unlessGone(client.bind(podResource, binding));
+    },
+    writeStatus(pod, status) {
+      const { namespace, name, uid } = pod.metadata;
+      return unlessGone(client.patchStatus(podResource, namespace, name, { metadata: { uid }, status }));
+    },
     async remove(pod) {
       const { namespace, name, uid } = pod.metadata;
       await unlessGone(client.delete(podResource, namespace, name, { uid, gracePeriodSeconds: 0 }));

@@ -97,7 +97,8 @@ export function nextObject(request: WriteRequest, live: KubeObject, wanted: Kube
     const message = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{${names}}`;
     throw invalid(type, live.metadata.name, [{ reason: 'FieldValueForbidden', message, field: 'metadata.finalizers' }]);
   }
-  checkValid(type, candidate, live);
+  // A binding is the one write that may change what a pod was made with.
+  checkValid(type, candidate, subresource === 'binding' ? undefined : live);
   if (!hasGeneration(type) || jsonEqual(wish(candidate), wish(live))) return candidate;
   return { ...candidate, metadata: { ...candidate.metadata, generation: (live.metadata.generation ?? 0) + 1 } };
 }
