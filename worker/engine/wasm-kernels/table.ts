@@ -7,6 +7,7 @@ import { convolution } from './conv2d-same.ts';
 import { depthwiseBackpropFilter, depthwiseBackpropInput } from './depthwise-grads.ts';
 import { matmul } from './matmul.ts';
 import { maxPoolGrad } from './max-pool-grad.ts';
+import { oneHot } from './one-hot.ts';
 import { unsortedSegmentSum } from './segment-sum.ts';
 import { sum } from './sum.ts';
 
@@ -25,6 +26,7 @@ export const wasmKernels: ReadonlyMap<string, Kernel> = new Map([
   ['FusedDepthwiseConv2D', convolution('FusedDepthwiseConv2D', true)],
   ['Identity', identity],
   ['MaxPoolGrad', maxPoolGrad],
+  ['OneHot', oneHot],
   ['Reshape', reshape],
   ['Sum', sum],
   ['UnsortedSegmentSum', unsortedSegmentSum],
