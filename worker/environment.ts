@@ -33,12 +33,14 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
 
 export type EngineChoice = { ok: true; engine: EngineName; why: string } | { ok: false; problem: string };
 
-/** Which engine computes. HAYATE_ENGINE forces one. */
-export function chooseEngine(forced: string | undefined): EngineChoice {
+/** Which engine computes: the native one where it is staged, else WASM. HAYATE_ENGINE forces one. */
+export function chooseEngine(forced: string | undefined, nativeStaged: boolean): EngineChoice {
   switch (forced) {
     case undefined:
     case '':
-      return { ok: true, engine: 'wasm', why: 'the default' };
+      return nativeStaged
+        ? { ok: true, engine: 'native', why: 'staged on this machine' }
+        : { ok: true, engine: 'wasm', why: 'the default' };
     case 'wasm':
     case 'cpu':
     case 'native':

@@ -4,12 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseWorkerConfig } from '@hayate/crds/worker-config.ts';
 import pino from 'pino';
 import { type Ending, endingOf, exitCode, terminationText } from './ending.ts';
+import { isStaged } from './engine/native/staged.ts';
 import { chooseEngine, readEnvironment } from './environment.ts';
 import { work } from './work.ts';
 
 const environment = readEnvironment(process.env);
 const parsed = parseWorkerConfig(environment.config);
-const choice = chooseEngine(environment.engine);
+const choice = chooseEngine(environment.engine, isStaged(process.env));
 const rank = parsed.ok ? parsed.config.rank : -1;
 const log = pino(
   { base: parsed.ok ? { rank, attempt: parsed.config.job.attempt } : {}, timestamp: pino.stdTimeFunctions.isoTime },

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { EngineError } from '../engine.ts';
 import { loadAddon } from './addon.ts';
+import { cachePaths } from './cache.ts';
 import { cpuRelease } from './release.ts';
 
 /** Why the native engine cannot be used on this machine; undefined where it can. */
@@ -11,4 +13,10 @@ export function stagingProblem(env: Readonly<Record<string, string | undefined>>
     if (error instanceof EngineError) return error.message;
     throw error;
   }
+}
+
+/** True where `npm run native` has been through; loads nothing. */
+export function isStaged(env: Readonly<Record<string, string | undefined>>): boolean {
+  const { library, addon } = cachePaths(env, cpuRelease);
+  return existsSync(library) && existsSync(addon);
 }
