@@ -144,7 +144,9 @@ export class Rig {
 
   /** The kubelet takes the pod and its worker reports ready. */
   async run(name: string): Promise<void> {
-    await this.client.mergePatch(podResource, namespace, name, { spec: { nodeName: 'here' } });
+    const target = { apiVersion: 'v1', kind: 'Node', name: 'here' };
+    const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { namespace, name }, target };
+    await this.client.bind(podResource, binding);
     await this.#write(name, 'Running', { ready: true, state: { running: { startedAt: new Date().toISOString() } } });
   }
 
