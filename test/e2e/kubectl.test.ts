@@ -100,20 +100,11 @@ describe('the walk-through with kubectl', () => {
     await kubectl('wait', '--for=condition=Suspended', 'tj/pause', '--timeout=60s');
     await waitForJob(cluster, 'pause', () => workerPids(cluster.directory).length === 0, 30_000);
     await kubectl('scale', 'tj/pause', '--replicas=2');
-    await kubectl(
-      'patch',
-      'tj',
-      'pause',
-      '--type=merge',
-      '-p',
-      '{"spec":{"suspend":false,"training":{"steps":40}}}',
-    ).catch(
-      // `training` changes in the same write that resumes: allowed, the job was suspended before it.
-      (error: Error) => assert.fail(error.message),
-    );
+    await kubectl('patch', 'tj', 'pause', '--type=merge', '-p', '{"spec":{"suspend":false}}');
     const ended = await waitForJob(cluster, 'pause', isOver, 120_000);
     assert.equal(ended.status?.phase, 'Succeeded', JSON.stringify(ended.status));
     assert.equal(ended.status?.attempt, 2);
+    assert.match(await kubectl('logs', 'pause-w0-a2'), /from step [1-9][0-9]* to 400/);
     // Newer clients go on with the namespace.
     assert.match(await kubectl('delete', 'tj', 'pause'), /^trainingjob\.hayate\.dev "pause" deleted\b/);
     await kubectl('wait', '--for=delete', 'pod', '-l', 'hayate.dev/job=pause', '--timeout=30s');
@@ -168,7 +159,7 @@ describe('the walk-through with kubectl', () => {
       manifest('shell', { training: { program: { builtin: 'mnist' }, globalBatchSize: 64, steps: 4000 } }),
     );
     await waitForJob(cluster, 'shell', (job) => job.status?.phase === 'Running', 60_000);
-    assert.match(await refused('exec', 'shell-w0-a1', '--', 'ls'), /not|exec/i);
+    assert.match(await refused('exec', 'shell-w0-a1', '--', 'ls'), /exec is not served here/);
     await kubectl('delete', 'tj', 'shell');
   });
 });
