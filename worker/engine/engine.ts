@@ -3,6 +3,15 @@ import type { DType, Node } from '../graph/graph.ts';
 export type EngineName = 'wasm' | 'cpu' | 'native';
 export type HostData = Float32Array | Int32Array | Uint8Array;
 
+/** Where and how precisely an engine computes. WASM and cpu know `cpu` and `float32` alone. */
+export interface EngineSettings {
+  device: 'cpu' | 'gpu';
+  /** tf32 rounds the factors of products on a GPU to 10 bits of mantissa and sums in float32. */
+  precision: 'float32' | 'tf32';
+}
+
+export const hostFloat32: EngineSettings = { device: 'cpu', precision: 'float32' };
+
 /** A tensor on an engine. Handles that share `buffer` share memory; only the engine looks inside `ref`. */
 export interface Handle {
   readonly buffer: object;

@@ -1,17 +1,17 @@
 import { openCpuEngine } from './cpu.ts';
-import type { Engine, EngineName } from './engine.ts';
+import { type Engine, type EngineName, type EngineSettings, hostFloat32 } from './engine.ts';
 import { openNativeEngine } from './native/open.ts';
 import { openWasmEngine } from './wasm.ts';
 
 /** Opens an engine on the calling thread. Throws {@link EngineError} `engineMissing` where it is not installed. */
-export async function openEngine(name: EngineName): Promise<Engine> {
+export async function openEngine(name: EngineName, settings: EngineSettings = hostFloat32): Promise<Engine> {
   switch (name) {
     case 'wasm':
       return openWasmEngine();
     case 'cpu':
       return openCpuEngine();
     case 'native':
-      return openNativeEngine();
+      return openNativeEngine(settings);
     default:
       return unknown(name);
   }

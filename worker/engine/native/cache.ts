@@ -12,6 +12,7 @@ export interface CachePaths {
   /** Folder of the addon for these sources; complete once `addon` exists. */
   addonFolder: string;
   addon: string;
+  device: Release['device'];
 }
 
 const sourceFolder = path.join(import.meta.dirname, 'addon');
@@ -40,12 +41,17 @@ export function cachePaths(env: Readonly<Record<string, string | undefined>>, re
     download: path.join(root, `${release.name}.download`),
     addonFolder,
     addon: path.join(addonFolder, 'hayate.node'),
+    device: release.device,
   };
 }
 
-/** The addon's C++ files: what Node loads, and what that loads together with TensorFlow. */
-export function addonSources(): { loader: string; engine: string[] } {
-  const files = readdirSync(sourceFolder).filter((name) => name.endsWith('.cc'));
+/**
+ * The addon's C++ files: what Node loads, and what that loads together with TensorFlow. A device has files of its own,
+ * named for it.
+ */
+export function addonSources(device: Release['device']): { loader: string; engine: string[] } {
+  const other = device === 'gpu' ? 'cpu' : 'gpu';
+  const files = readdirSync(sourceFolder).filter((name) => name.endsWith('.cc') && !name.endsWith(`_${other}.cc`));
   const engine = files.filter((name) => name !== 'loader.cc').sort();
   return { loader: path.join(sourceFolder, 'loader.cc'), engine: engine.map((name) => path.join(sourceFolder, name)) };
 }

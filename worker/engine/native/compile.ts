@@ -7,7 +7,7 @@ import { runCommand } from './command.ts';
 export async function compileAddon(paths: CachePaths, nodeHeaders: string): Promise<void> {
   await rm(paths.addonFolder, { recursive: true, force: true });
   await mkdir(paths.addonFolder, { recursive: true });
-  const { loader, engine } = addonSources();
+  const { loader, engine } = addonSources(paths.device);
   const headers = ['-isystem', path.join(paths.library, 'include'), '-isystem', nodeHeaders];
   const libraries = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'].map((name) =>
     path.join(paths.library, name),

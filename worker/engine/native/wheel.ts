@@ -5,7 +5,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { CachePaths } from './cache.ts';
 import { runCommand } from './command.ts';
-import { type Release, wheelMembers } from './release.ts';
+import type { Release } from './release.ts';
 import { StagingError } from './staging-error.ts';
 
 /** Fetches the release's wheel, compares its digest and unpacks what the engine needs; appears whole or not at all. */
@@ -15,7 +15,7 @@ export async function stageLibrary(release: Release, paths: CachePaths, say: (li
   const partial = `${paths.library}.partial`;
   await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });
-  await runCommand('python3', ['-c', unpacker, wheel, partial, ...wheelMembers]);
+  await runCommand('python3', ['-c', unpacker, wheel, partial, ...release.members]);
   await rename(path.join(partial, 'tensorflow'), paths.library);
   await rm(partial, { recursive: true, force: true });
   await rm(paths.download, { recursive: true, force: true });
