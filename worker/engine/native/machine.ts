@@ -2,7 +2,17 @@ import { execFile } from 'node:child_process';
 import { existsSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { findCudaFiles } from './cuda-files.ts';
 import type { Release } from './release.ts';
+
+/** An NVIDIA GPU, as nvidia-smi describes it. */
+export interface Gpu {
+  name: string;
+  driver: string;
+  memoryMiB: number;
+  /** For example 9.0; undefined where the driver is too old to say. */
+  computeCapability: number | undefined;
+}
 
 /** What this machine has of what staging needs; undefined where it is missing. */
 export interface Machine {
@@ -14,19 +24,34 @@ export interface Machine {
   /** Folder with node_api.h. */
   nodeHeaders: string | undefined;
   freeBytes: number;
-  /** Name and driver of each NVIDIA GPU, as nvidia-smi says. */
-  gpus: readonly string[];
+  gpus: readonly Gpu[];
+  /** CUDA_VISIBLE_DEVICES. */
+  visibleDevices: string | undefined;
+  /** Paths of CUDA's libraries that programs can find here, whatever their version; the first of a name counts. */
+  cudaFiles: readonly string[];
+}
+
+/** What is still to be staged. */
+export interface Needs {
+  library: boolean;
+  addon: boolean;
+  /** Disk for the CUDA libraries; undefined where none are to be staged. */
+  cudaBytes?: number;
 }
 
 const run = promisify(execFile);
 
-/** Looks around; `folder` is where the cache will be. */
-export async function inspectMachine(folder: string): Promise<Machine> {
-  const [python, pip, compiler, gpus] = await Promise.all([
+/** Looks around; `folder` is where the cache is or will be. */
+export async function inspectMachine(
+  folder: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Machine> {
+  const [python, pip, compiler, gpus, linker] = await Promise.all([
     firstLine('python3', ['--version']),
     firstLine('python3', ['-m', 'pip', '--version']),
     firstLine('g++', ['--version']),
-    printedBy('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader']),
+    findGpus(),
+    printedBy('/sbin/ldconfig', ['-p']),
   ]);
   const report = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
   return {
@@ -37,12 +62,14 @@ export async function inspectMachine(folder: string): Promise<Machine> {
     compiler,
     nodeHeaders: nodeHeaders(),
     freeBytes: freeBytes(folder),
-    gpus: gpus?.split('\n') ?? [],
+    gpus,
+    visibleDevices: env['CUDA_VISIBLE_DEVICES'],
+    cudaFiles: findCudaFiles(folder, env['LD_LIBRARY_PATH'], linker ?? ''),
   };
 }
 
 /** One sentence for each thing that staging needs and this machine lacks. */
-export function missingFor(release: Release, machine: Machine, needs: { library: boolean; addon: boolean }): string[] {
+export function missingFor(release: Release, machine: Machine, needs: Needs): string[] {
   const problems: string[] = [];
   const { platform, glibc, python, pip, compiler, nodeHeaders: headers, freeBytes: free } = machine;
   if (platform !== 'linux-x64') {
@@ -53,11 +80,12 @@ export function missingFor(release: Release, machine: Machine, needs: { library:
       `The C library must be glibc ${major}.${minor} or newer, here it is ${glibc ?? 'another one'}; use a newer Linux.`,
     );
   }
-  if (needs.library) {
+  if (needs.library || needs.cudaBytes !== undefined) {
     if (python === undefined) problems.push('python3 is missing; install it, it fetches and unpacks the library.');
     else if (pip === undefined) problems.push('pip is missing; install it for python3 (Debian: python3-pip).');
-    if (free < release.diskBytes) {
-      const [need, have] = [release.diskBytes, free].map((bytes) => (bytes / 1e9).toFixed(1));
+    const needed = (needs.library ? release.diskBytes : 0) + (needs.cudaBytes ?? 0);
+    if (free < needed) {
+      const [need, have] = [needed, free].map((bytes) => (bytes / 1e9).toFixed(1));
       problems.push(`The cache needs ${need} GB of disk and ${have} GB are free; make room or set XDG_CACHE_HOME.`);
     }
   }
@@ -66,6 +94,19 @@ export function missingFor(release: Release, machine: Machine, needs: { library:
     if (headers === undefined) problems.push("Node's headers are missing; run npm install in this checkout.");
   }
   return problems;
+}
+
+async function findGpus(): Promise<Gpu[]> {
+  const fields = 'name,driver_version,memory.total';
+  const ask = (query: string) => printedBy('nvidia-smi', [`--query-gpu=${query}`, '--format=csv,noheader,nounits']);
+  const printed = (await ask(`${fields},compute_cap`)) ?? (await ask(fields)); // old drivers refuse what they do not know
+  return (printed ?? '').split('\n').flatMap(gpuOf);
+}
+
+function gpuOf(line: string): Gpu[] {
+  const [name, driver, memory, capability] = line.split(',').map((field) => field.trim());
+  if (name === undefined || driver === undefined || !/^\d+(\.\d+)+$/.test(driver)) return [];
+  return [{ name, driver, memoryMiB: Number(memory), computeCapability: Number(capability) || undefined }];
 }
 
 async function firstLine(command: string, args: readonly string[]): Promise<string | undefined> {

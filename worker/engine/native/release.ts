@@ -1,14 +1,19 @@
-/** A published build of TensorFlow that the native engine is made from. */
-export interface Release {
-  /** Folder in the cache. */
-  name: string;
-  version: string;
-  /** Python package that holds the libraries; the tags choose one wheel whatever Python runs here. */
+/** A file of a Python package index; the tags choose one whatever Python runs here. */
+export interface Wheel {
   package: string;
+  version: string;
   pythonVersion: string;
   platform: string;
+  /** Size of the wheel file. */
+  bytes: number;
   /** Of the wheel file. */
   sha256: string;
+}
+
+/** A published build of TensorFlow that the native engine is made from. */
+export interface Release extends Wheel {
+  /** Folder in the cache. */
+  name: string;
   device: 'cpu' | 'gpu';
   /** Files of the wheel that the engine needs: libraries and headers; beginnings of names. */
   members: readonly string[];
@@ -35,6 +40,7 @@ export const cpuRelease: Release = {
     'tensorflow/include/tsl/platform/ctstring',
     'tensorflow/include/xla/tsl/c/',
   ],
+  bytes: 273_829_956,
   sha256: '2b847d217b02ee7731ed91431daf3250daa0196c3c94614d23be27232e6e5b6c',
   diskBytes: 1_500_000_000,
   glibc: [2, 27],
@@ -49,6 +55,7 @@ export const gpuRelease: Release = {
   platform: 'manylinux_2_27_x86_64',
   device: 'gpu',
   members: [...libraries, 'tensorflow/include/'],
+  bytes: 572_440_367,
   sha256: '9056fbc9ba04235810b71ae6cbd958a196e8804fb53bbcffbf3e23b56155f124',
   diskBytes: 3_500_000_000,
   glibc: [2, 27],

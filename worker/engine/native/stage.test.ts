@@ -7,7 +7,7 @@ import path from 'node:path';
 import { cachePaths } from './cache.ts';
 import { withLock } from './lock.ts';
 import { type Machine, missingFor } from './machine.ts';
-import { cpuRelease, type Release } from './release.ts';
+import { cpuRelease, gpuRelease, type Release } from './release.ts';
 import { StagingError } from './staging-error.ts';
 import { stageLibrary } from './wheel.ts';
 
@@ -20,6 +20,8 @@ const able: Machine = {
   nodeHeaders: '/node/include',
   freeBytes: 1e12,
   gpus: [],
+  visibleDevices: undefined,
+  cudaFiles: [],
 };
 const all = { library: true, addon: true };
 
@@ -50,6 +52,14 @@ describe('missingFor', () => {
 
   it('takes musl for no glibc', () => {
     assert.match(missingFor(cpuRelease, { ...able, glibc: undefined }, all).join(), /another one/);
+  });
+
+  it('counts the disk that the CUDA libraries need', () => {
+    const tight = { ...able, freeBytes: 4e9 };
+    assert.deepEqual(missingFor(gpuRelease, tight, all), []);
+    assert.match(missingFor(gpuRelease, tight, { ...all, cudaBytes: 4.7e9 }).join(), /8\.2 GB.*4\.0 GB are free/);
+    const poor = { ...tight, python: undefined };
+    assert.match(missingFor(gpuRelease, poor, { library: false, addon: false, cudaBytes: 1 }).join(), /^python3/);
   });
 
   it('asks for nothing that is not needed any more', () => {

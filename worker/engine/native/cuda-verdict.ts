@@ -1,0 +1,98 @@
+import path from 'node:path';
+import { cudaDriver, cudaVersion } from './cuda-wheels.ts';
+import type { Gpu, Machine } from './machine.ts';
+
+/** What TensorFlow registers no GPU without, what two of these need, and the compiler of the engine's own kernels. */
+export const neededCuda: readonly string[] = [
+  'libcudart.so.12',
+  'libcublas.so.12',
+  'libcublasLt.so.12',
+  'libcufft.so.11',
+  'libcusolver.so.11',
+  'libcusparse.so.12',
+  'libcudnn.so.9',
+  'libnvJitLink.so.12',
+  'libnvrtc.so.12',
+];
+
+/** The oldest driver that runs programs of CUDA 12. */
+const oldestDriver = [525, 60] as const;
+/** The oldest that compiles PTX 8.5, the only form in which part of TensorFlow's kernels exist for newer GPUs. */
+const oldestForPtx = [555, 42] as const;
+/** The newest compute capability for which the library has machine code of every kernel. */
+const machineCodeUpTo = 8.9;
+
+export interface GpuVerdict {
+  isUsed: boolean;
+  /** Every reason why no GPU is used; empty where one is. */
+  problems: readonly string[];
+  /** What is worth knowing although it works. */
+  notes: readonly string[];
+}
+
+/** Whether a process on this machine computes on a GPU. */
+export function gpuVerdict(machine: Machine): GpuVerdict {
+  const visible = visibleGpus(machine);
+  const problems = [...gpuProblems(machine, visible), ...libraryProblems(machine.cudaFiles)];
+  return { isUsed: problems.length === 0, problems, notes: problems.length === 0 ? notesOn(visible) : [] };
+}
+
+/** The GPUs that CUDA_VISIBLE_DEVICES leaves; a name that is no number stands for some GPU. */
+export function visibleGpus({ gpus, visibleDevices }: Machine): readonly Gpu[] {
+  if (visibleDevices === undefined) return gpus;
+  const visible: Gpu[] = [];
+  for (const name of visibleDevices.split(',').map((part) => part.trim())) {
+    const gpu = /^(GPU|MIG)-/.test(name) ? gpus[0] : /^\d+$/.test(name) ? gpus[Number(name)] : undefined;
+    if (gpu === undefined) break; // the driver too stops at the first that it does not know
+    visible.push(gpu);
+  }
+  return visible;
+}
+
+function gpuProblems({ gpus, visibleDevices }: Machine, visible: readonly Gpu[]): string[] {
+  const [first] = visible;
+  if (gpus.length === 0) return ['no NVIDIA driver answers here (nvidia-smi is missing or lists no GPU)'];
+  if (first === undefined) return [`CUDA_VISIBLE_DEVICES="${visibleDevices}" hides all ${gpus.length} GPUs`];
+  const { driver, name, computeCapability } = first;
+  if (!isAtLeast(driver, oldestDriver)) {
+    return [`driver ${driver} is too old: CUDA 12 needs ${oldestDriver[0]} or newer; update the driver`];
+  }
+  if ((computeCapability ?? 0) > machineCodeUpTo && !isAtLeast(driver, oldestForPtx)) {
+    return [`driver ${driver} is too old for the kernels of the ${name}: it needs ${oldestForPtx[0]} or newer`];
+  }
+  return [];
+}
+
+function libraryProblems(files: readonly string[]): string[] {
+  const names = new Set(files.map((file) => path.basename(file)));
+  const missing = neededCuda.filter((soname) => !names.has(soname));
+  if (missing.length === 0) return [];
+  const described = missing.map((soname) => {
+    const stem = soname.slice(0, soname.lastIndexOf('.') + 1);
+    const others = [...names].filter((name) => name.startsWith(stem));
+    return others.length === 0 ? soname : `${soname} (${others.join(', ')} is of another major)`;
+  });
+  return [`CUDA libraries are missing: ${described.join(', ')}; run npm run native -- gpu`];
+}
+
+function notesOn(visible: readonly Gpu[]): string[] {
+  const notes: string[] = [];
+  const driver = visible[0]?.driver ?? '';
+  if (visible.length > 1) {
+    const last = visible.length - 1;
+    notes.push(
+      `${visible.length} GPUs are visible and a process computes on the first; CUDA_VISIBLE_DEVICES=0 … ${last} chooses`,
+    );
+  }
+  if (!isAtLeast(driver, cudaDriver)) {
+    notes.push(
+      `driver ${driver} is older than CUDA ${cudaVersion}'s own (${cudaDriver.join('.')}); it runs by CUDA 12's minor compatibility`,
+    );
+  }
+  return notes;
+}
+
+function isAtLeast(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [has = 0, hasMinor = 0] = version.split('.').map(Number);
+  return has > major || (has === major && hasMinor >= minor);
+}
