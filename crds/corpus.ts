@@ -35,7 +35,13 @@ const container = (change: Fields): Fields =>
 const every = {
   suspend: true,
   workers: { replicas: 1024, resourceName: 'nvidia.com/gpu' },
-  training: { globalBatchSize: 1_048_576, steps: 2_147_483_647, seed: 0, parameters: { a: { b: [1, null, 'x'] } } },
+  training: {
+    globalBatchSize: 1_048_576,
+    steps: 2_147_483_647,
+    seed: 0,
+    parameters: { a: { b: [1, null, 'x'] } },
+    precision: 'TF32',
+  },
   communication: { order: 'Fifo', algorithm: 'SplitSum', port: 65_000, timeoutSeconds: 1 },
   memory: { recycling: false },
   checkpoint: { everySteps: 1, keep: 1000, directory: '/var/tmp/x' },
@@ -51,6 +57,11 @@ const every = {
 export const good: readonly Sample[] = [
   { what: 'the least manifest', manifest: least },
   { what: 'every field set', manifest: spec(every) },
+  { what: 'Float32 without a GPU', manifest: spec({ training: { precision: 'Float32' } }) },
+  {
+    what: 'Float32 on a GPU',
+    manifest: spec({ workers: { resourceName: 'nvidia.com/gpu' }, training: { precision: 'Float32' } }),
+  },
   {
     what: 'a module instead of a built-in program',
     manifest: spec({ training: { program: { builtin: undefined, module: './train.ts' } } }),
@@ -148,6 +159,17 @@ export const bad: readonly Sample[] = [
     what: 'parameters that are a list',
     manifest: spec({ training: { parameters: [] } }),
     field: 'spec.training.parameters',
+  },
+  {
+    what: 'a precision that does not exist',
+    manifest: spec({ workers: { resourceName: 'nvidia.com/gpu' }, training: { precision: 'tf32' } }),
+    field: 'spec.training.precision',
+  },
+  { what: 'TF32 without a GPU', manifest: spec({ training: { precision: 'TF32' } }), field: 'spec.training.precision' },
+  {
+    what: 'TF32 with a resource of no name',
+    manifest: spec({ workers: { resourceName: '' }, training: { precision: 'TF32' } }),
+    field: 'spec.training.precision',
   },
   {
     what: 'an unknown order',

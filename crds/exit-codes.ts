@@ -11,6 +11,7 @@ export const exitCodes = {
   engineMissing: 15,
   fenced: 16,
   storage: 17,
+  deviceFailed: 18,
   terminated: 143,
 } as const;
 
@@ -47,8 +48,9 @@ export const classSentences: Readonly<Record<FailureClass, string>> = {
   outOfMemory: 'ran out of device memory; lower globalBatchSize or use more workers',
   memoryPlanInfeasible: 'the memory plan does not fit its budget',
   nonFinite: 'the loss or a gradient became NaN or infinite; lower the learning rate or check the data',
-  engineMissing: 'the compute engine is not installed on this worker',
+  engineMissing: 'the compute engine, or the GPU that the job asks for, cannot be used on this worker',
   fenced: 'belongs to an attempt that is over',
+  deviceFailed: 'lost its GPU in the middle of a step',
   storage: 'could not write to its directory; free disk space or change checkpoint.directory',
   terminated: 'was terminated on request',
   killed: 'was killed by a signal',

@@ -69,7 +69,9 @@ const workers = z
       .string()
       .max(253)
       .default('')
-      .describe('Extended resource that each worker needs one of, for example nvidia.com/gpu; empty = none (CPU).'),
+      .describe(
+        'Extended resource that each worker needs one of, for example nvidia.com/gpu: workers then compute on a GPU or not at all. Empty = none: they compute on the CPU.',
+      ),
     template: podTemplate
       .refine((t) => !t.spec?.containers?.some((c) => c.env?.some((e) => e.name.startsWith('HAYATE_'))), {
         message: reservedEnvironment.message,
@@ -112,6 +114,12 @@ const training = z
       .describe('Samples of one step over all workers; a multiple of workers.replicas.'),
     steps: z.int32().min(1).describe('Number of training steps.'),
     seed: z.int32().min(0).default(42).describe('Seed of weights, data order and dropout.'),
+    precision: z
+      .enum(['Float32', 'TF32'])
+      .default('Float32')
+      .describe(
+        'Float32 computes in float32 throughout. TF32 rounds the factors of matrix products and convolutions to 10 bits of mantissa instead of 23 and sums the products in float32, for speed; everything else, weights and gradients too, stays float32. TF32 needs workers.resourceName and a GPU of the Ampere generation or newer.',
+      ),
   })
   .describe('What is trained.');
 
@@ -210,6 +218,18 @@ const divisibleParts = z.looseObject({
   training: z.looseObject({ globalBatchSize: training.shape.globalBatchSize }),
 });
 
+const tf32NeedsGpu: CelRule = {
+  rule: "self.training.precision != 'TF32' || self.workers.resourceName != ''",
+  message:
+    'TF32 is computed by GPUs only; set workers.resourceName, for example to nvidia.com/gpu, or training.precision to Float32',
+  fieldPath: '.training.precision',
+};
+
+const precisionParts = z.looseObject({
+  workers: z.looseObject({ resourceName: workers.shape.resourceName }),
+  training: z.looseObject({ precision: training.shape.precision }),
+});
+
 const whileSuspended = (path: string): CelRule => ({
   rule: `self.suspend || oldSelf.suspend || self.${path} == oldSelf.${path}`,
   message: `${path} can change only while suspend is true`,
@@ -250,7 +270,12 @@ export const trainingJobSpec = z
     // Also when another field is wrong: all problems of a manifest are named at once.
     when: ({ value }) => divisibleParts.safeParse(value).success,
   })
-  .meta(cel(divisible, ...suspendedOnly.map(whileSuspended)));
+  .refine((s) => s.training.precision !== 'TF32' || s.workers.resourceName !== '', {
+    message: tf32NeedsGpu.message,
+    path: ['training', 'precision'],
+    when: ({ value }) => precisionParts.safeParse(value).success,
+  })
+  .meta(cel(divisible, tf32NeedsGpu, ...suspendedOnly.map(whileSuspended)));
 
 const time = z.iso.datetime();
 const decimal = z.string().max(32).describe('A decimal number, as text.');

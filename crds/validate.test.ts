@@ -30,6 +30,7 @@ describe('validateTrainingJob', () => {
     const result = validateTrainingJob(good[0]?.manifest);
     assert.ok(result.ok);
     assert.equal(result.job.spec.communication.port, 29_600);
+    assert.equal(result.job.spec.training.precision, 'Float32');
     assert.equal(result.job.spec.failurePolicy.backoff.maxSeconds, 300);
     assert.deepEqual(result.job.spec.workers.template, {});
   });
@@ -37,7 +38,7 @@ describe('validateTrainingJob', () => {
   it('names all problems at once, those over several fields too', () => {
     const spec = {
       workers: { replicas: 3, replica: 4 },
-      training: { program: {}, globalBatchSize: 256, steps: -1 },
+      training: { program: {}, globalBatchSize: 256, steps: -1, precision: 'TF32' },
       communication: { order: 'Random' },
     };
     const fields = problemsOf({ apiVersion: 'hayate.dev/v1', kind: 'TrainingJob', metadata: { name: 'J' }, spec }).map(
@@ -48,6 +49,7 @@ describe('validateTrainingJob', () => {
       'metadata.name',
       'spec.communication.order',
       'spec.training.globalBatchSize',
+      'spec.training.precision',
       'spec.training.program',
       'spec.training.steps',
       'spec.workers.replica',
@@ -64,6 +66,10 @@ describe('validateTrainingJob', () => {
     assert.equal(
       message('spec.communication.order'),
       'spec.communication.order is "priority"; it must be one of "Priority", "Fifo".',
+    );
+    assert.equal(
+      problemsOf(bad.find(({ what }) => what === 'TF32 without a GPU')?.manifest)[0]?.message,
+      'spec.training.precision: TF32 is computed by GPUs only; set workers.resourceName, for example to nvidia.com/gpu, or training.precision to Float32.',
     );
     assert.equal(message('metadata.label'), 'metadata.label is not a field that exists; did you mean labels?');
     assert.equal(message('spec.workers'), 'spec.workers is missing; it must be an object with replicas.');
@@ -88,7 +94,7 @@ describe('validateTrainingJob', () => {
 
 describe('examples', () => {
   const folder = new URL('examples/', import.meta.url);
-  const files = readdirSync(folder).filter((file) => file.endsWith('.yaml'));
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.yaml'));
 
   it('exist', () => assert.ok(files.length >= 2));
 

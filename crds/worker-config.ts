@@ -25,6 +25,8 @@ export const workerConfig = z.strictObject({
   rank: z.int().min(0),
   worldSize: z.int().min(1),
   peers: z.array(z.string().min(3)).min(1),
+  /** `gpu`: the pod has asked for one, and nothing else may compute. */
+  device: z.enum(['cpu', 'gpu']),
   training: trainingJobSpec.shape.training,
   communication: trainingJobSpec.shape.communication,
   memory: trainingJobSpec.shape.memory,
@@ -67,6 +69,9 @@ function crossFieldProblems(config: WorkerConfig): string[] {
     problems.push(
       `training.globalBatchSize: ${config.training.globalBatchSize} is not a multiple of worldSize ${config.worldSize}`,
     );
+  }
+  if (config.training.precision === 'TF32' && config.device !== 'gpu') {
+    problems.push(`training.precision: TF32 is computed by GPUs only, and device is ${config.device}`);
   }
   return problems;
 }

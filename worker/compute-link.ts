@@ -4,7 +4,7 @@ import type { TrainingState } from './checkpoint/state.ts';
 import type { SharedExchange } from './communication/exchange.ts';
 import type { Built, FromCompute, StepDone, ToCompute } from './compute/messages.ts';
 import { computeError, WorkerError } from './ending.ts';
-import type { EngineName } from './engine/engine.ts';
+import type { EngineName, EngineSettings } from './engine/engine.ts';
 
 export type Finished = Extract<FromCompute, { kind: 'finished' }>;
 
@@ -34,8 +34,8 @@ export class ComputeLink {
     this.#thread.on('exit', (code) => this.#crashed(new Error(`the compute thread ended with code ${code}`)));
   }
 
-  build(config: WorkerConfig, engine: EngineName): Promise<Built> {
-    this.#post({ kind: 'build', config, engine });
+  build(config: WorkerConfig, engine: EngineName, settings: EngineSettings): Promise<Built> {
+    this.#post({ kind: 'build', config, engine, settings });
     return this.#built.promise;
   }
 

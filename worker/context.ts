@@ -1,6 +1,6 @@
 import type { WorkerConfig } from '@hayate/crds/worker-config.ts';
 import type { Logger } from 'pino';
-import type { EngineName } from './engine/engine.ts';
+import type { EngineName, EngineSettings } from './engine/engine.ts';
 import type { Environment } from './environment.ts';
 
 /** What every phase of a worker's life is given by main.ts. */
@@ -8,6 +8,7 @@ export interface Context {
   config: WorkerConfig;
   environment: Environment;
   engine: EngineName;
+  settings: EngineSettings;
   log: Logger;
   /** Drawn once a process: tells it from another process of the same rank. */
   incarnation: string;

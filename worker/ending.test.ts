@@ -12,7 +12,9 @@ describe('endingOf', () => {
     const cases: [unknown, number][] = [
       [computeError({ ...failed, class: 'program' }), 3],
       [computeError({ ...failed, class: 'nonFinite' }), 14],
+      [computeError({ ...failed, class: 'outOfMemory' }), 12],
       [computeError({ ...failed, class: 'engineMissing' }), 15],
+      [computeError({ ...failed, class: 'deviceFailed' }), 18],
       [new MembershipError('peerLost', 'm', 2), 10],
       [new MembershipError('fenced', 'm'), 16],
       [new ExchangeError('exchangeTimeout', 'm'), 11],

@@ -1,6 +1,5 @@
 import { accessSync, constants, fstatSync } from 'node:fs';
 import { configVariable } from '@hayate/crds/worker-config.ts';
-import type { EngineName } from './engine/engine.ts';
 
 /** Everything that a worker reads from its environment. */
 export interface Environment {
@@ -11,7 +10,10 @@ export interface Environment {
   /** Names of pods on one machine; undefined where DNS knows them. */
   hostsFile: string | undefined;
   terminationLog: string | undefined;
+  /** HAYATE_ENGINE: which engine computes; see choose-engine.ts. */
   engine: string | undefined;
+  /** HAYATE_DEVICE: cpu or gpu, for jobs that ask for no GPU. */
+  device: string | undefined;
   /** The end of stdin means that whoever started this worker is gone. */
   parentOnStdin: boolean;
 }
@@ -27,27 +29,9 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     terminationLog:
       env['HAYATE_TERMINATION_LOG'] ?? (writable(defaultTerminationLog) ? defaultTerminationLog : undefined),
     engine: env['HAYATE_ENGINE'],
+    device: env['HAYATE_DEVICE'],
     parentOnStdin: podIp !== undefined && isPipe(0),
   };
-}
-
-export type EngineChoice = { ok: true; engine: EngineName; why: string } | { ok: false; problem: string };
-
-/** Which engine computes: the native one where it is staged, else WASM. HAYATE_ENGINE forces one. */
-export function chooseEngine(forced: string | undefined, nativeStaged: boolean): EngineChoice {
-  switch (forced) {
-    case undefined:
-    case '':
-      return nativeStaged
-        ? { ok: true, engine: 'native', why: 'staged on this machine' }
-        : { ok: true, engine: 'wasm', why: 'the default' };
-    case 'wasm':
-    case 'cpu':
-    case 'native':
-      return { ok: true, engine: forced, why: 'chosen by HAYATE_ENGINE' };
-    default:
-      return { ok: false, problem: `HAYATE_ENGINE: "${forced}" is none of wasm, cpu, native` };
-  }
 }
 
 /** A pipe or socket has somebody at its other end; a file, a terminal or /dev/null has not. */

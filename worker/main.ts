@@ -3,14 +3,19 @@ import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseWorkerConfig } from '@hayate/crds/worker-config.ts';
 import pino from 'pino';
+import { chooseEngine } from './choose-engine.ts';
 import { type Ending, endingOf, exitCode, terminationText } from './ending.ts';
 import { isStaged } from './engine/native/staged.ts';
-import { chooseEngine, readEnvironment } from './environment.ts';
+import { readEnvironment } from './environment.ts';
 import { work } from './work.ts';
+
+/** Stands in for a configuration that cannot be read, so that what is wrong with the environment is named beside it. */
+const nothingAsked = { device: 'cpu', training: { precision: 'Float32' } } as const;
 
 const environment = readEnvironment(process.env);
 const parsed = parseWorkerConfig(environment.config);
-const choice = chooseEngine(environment.engine, isStaged(process.env));
+const { device, training } = parsed.ok ? parsed.config : nothingAsked;
+const choice = chooseEngine(environment, { device, precision: training.precision }, (on) => isStaged(process.env, on));
 const rank = parsed.ok ? parsed.config.rank : -1;
 const log = pino(
   { base: parsed.ok ? { rank, attempt: parsed.config.job.attempt } : {}, timestamp: pino.stdTimeFunctions.isoTime },
@@ -35,16 +40,24 @@ if (environment.parentOnStdin) {
 }
 
 if (!parsed.ok || !choice.ok) {
-  const problems = [...(parsed.ok ? [] : parsed.problems), ...(choice.ok ? [] : [choice.problem])];
-  end({ class: 'configuration', reason: 'BadConfiguration', message: problems.join('; ') });
+  const problems = [...(parsed.ok ? [] : parsed.problems), ...(choice.ok ? [] : choice.problems)];
+  const message = problems.join('; ');
+  const isMissing = parsed.ok && !choice.ok && choice.class === 'engineMissing';
+  end(
+    isMissing
+      ? { class: 'engineMissing', reason: 'EngineMissing', message }
+      : { class: 'configuration', reason: 'BadConfiguration', message },
+  );
 } else {
-  const { engine, why } = choice;
-  log.info(`rank ${rank} of ${parsed.config.worldSize}, engine ${engine}: ${why}`);
+  const { engine, settings, why } = choice;
+  const where = `${settings.device}, ${settings.precision}`;
+  log.info(`rank ${rank} of ${parsed.config.worldSize}, engine ${engine}: ${why} (${where})`);
   const open = new AsyncDisposableStack();
   const context = {
     config: parsed.config,
     environment,
     engine,
+    settings,
     log,
     incarnation: randomUUID(),
     clock: () => performance.now(),

@@ -16,7 +16,7 @@ import { openSaver, train } from './train.ts';
  * with `open`.
  */
 export async function work(context: Context, open: AsyncDisposableStack): Promise<Ending | undefined> {
-  const { config, engine, log } = context;
+  const { config, engine, settings, log } = context;
   const failure = new FirstFailure();
   let lanes: Lanes | undefined;
   let group: Group | undefined;
@@ -35,7 +35,7 @@ export async function work(context: Context, open: AsyncDisposableStack): Promis
   open.defer(() => compute.close());
 
   try {
-    const building = compute.build(config, engine);
+    const building = compute.build(config, engine, settings);
     open.defer(await telemetry.serve());
     lanes = await failure.or(openLanes(context));
     open.adopt(lanes, (threads) => threads.close());

@@ -64,7 +64,16 @@ describe('judge', () => {
   });
 
   it('restarts what may pass, until the restarts are used', () => {
-    for (const kind of ['killed', 'peerLost', 'outOfMemory', 'podDeleted', 'startupTimeout', 'unknown'] as const) {
+    const passing = [
+      'killed',
+      'peerLost',
+      'outOfMemory',
+      'deviceFailed',
+      'podDeleted',
+      'startupTimeout',
+      'unknown',
+    ] as const;
+    for (const kind of passing) {
       assert.equal(judge(ending(0, kind), 1, [], 9, policy).kind, 'restart', kind);
       assert.equal(judge(ending(0, kind), 1, [], 10, policy).kind, 'fail', kind);
     }

@@ -133,6 +133,7 @@ function distance(kind: CauseClass): number {
     case 'nonFinite':
     case 'engineMissing':
     case 'storage':
+    case 'deviceFailed':
     case 'killed':
     case 'unknown':
     case 'podFailed':

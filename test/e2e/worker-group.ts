@@ -30,6 +30,8 @@ export interface GroupSetting {
   timeoutSeconds?: number;
   startupSeconds?: number;
   checkpointDirectory?: string;
+  device?: WorkerConfig['device'];
+  precision?: WorkerConfig['training']['precision'];
   env?: Record<string, string>;
 }
 
@@ -146,12 +148,14 @@ export class WorkerRig {
     const { worldSize = 3, attempt = 1, jobUid = 'uid-1', steps = 20, everySteps = 100 } = setting;
     const { program = small, parameters = {}, globalBatchSize = 4 * worldSize, algorithm = 'Auto' } = setting;
     const { timeoutSeconds = 30, startupSeconds = 60, checkpointDirectory = 'checkpoints' } = setting;
+    const { device = 'cpu', precision = 'Float32' } = setting;
     return {
       job: { uid: jobUid, namespace: 'default', name: 'job', attempt },
       rank: 0,
       worldSize,
       peers: range(worldSize).map((rank) => `job-w${rank}.job.default.svc:29600`),
-      training: { program, parameters, globalBatchSize, steps, seed: 42 },
+      device,
+      training: { program, parameters, globalBatchSize, steps, seed: 42, precision },
       communication: { order: 'Priority', algorithm, port: 29_600, timeoutSeconds },
       memory: { recycling: true },
       checkpoint: { everySteps, keep: 2, directory: checkpointDirectory },

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { exitCodes, permanentClasses } from '@hayate/crds/exit-codes.ts';
 import { ExchangeError } from '../communication/exchange.ts';
-import { EngineError } from '../engine/engine.ts';
+import { EngineError, type EngineErrorCode } from '../engine/engine.ts';
 import { openEngine } from '../engine/open.ts';
 import { loadProgram } from '../program/load.ts';
 import { buildTraining } from './build.ts';
-import { failureOf } from './failure.ts';
+import { failureOf, withDoctor } from './failure.ts';
 import type { ComputeFailure } from './messages.ts';
 
 describe('failureOf', () => {
@@ -75,14 +76,51 @@ describe('failureOf', () => {
     assert.deepEqual([lost.class, lost.reason, lost.blamedRank, lost.step], ['peerLost', 'PeerLost', 2, 7]);
     assert.equal(failureOf(new ExchangeError('exchangeTimeout', 'late'), 7).class, 'exchangeTimeout');
     assert.equal(failureOf(new ExchangeError('fenced', 'old'), 7).class, 'fenced');
-    assert.equal(failureOf(new EngineError('outOfMemory', 'full'), 7).class, 'outOfMemory');
-    assert.equal(failureOf(new EngineError('engineMissing', 'none'), 7).class, 'engineMissing');
-    assert.equal(failureOf(new EngineError('kernelMissing', 'no FFT'), 7).class, 'program');
     assert.equal(failureOf(new RangeError('Array buffer allocation failed'), 7).class, 'outOfMemory');
+  });
+
+  it('gives every code of the engine a class, a word and its sentence', () => {
+    const cases: Readonly<Record<EngineErrorCode, readonly [ComputeFailure['class'], string, number]>> = {
+      engineMissing: ['engineMissing', 'EngineMissing', 15],
+      outOfMemory: ['outOfMemory', 'OutOfMemory', 12],
+      kernelMissing: ['program', 'KernelMissing', 3],
+      kernelFailed: ['program', 'KernelFailed', 3],
+    };
+    for (const [code, [kind, reason, exit]] of Object.entries(cases)) {
+      const failure = failureOf(new EngineError(code as EngineErrorCode, `the sentence of ${code}`), 7);
+      assert.deepEqual([failure.class, failure.reason, failure.step], [kind, reason, 7]);
+      assert.equal(failure.message, `the sentence of ${code}`);
+      assert.equal(exitCodes[failure.class], exit);
+    }
+  });
+
+  it('tells a device that was lost, which another start may have again, from a kernel that always fails', () => {
+    const lost = failureOf(new EngineError('kernelFailed', 'MatMul failed', { retryable: true }), 7);
+    assert.deepEqual([lost.class, lost.reason, exitCodes[lost.class]], ['deviceFailed', 'KernelFailed', 18]);
+    assert.ok(!permanentClasses.has(lost.class));
   });
 
   it('shows the stack of what nobody foresaw', () => {
     assert.match(failureOf(new TypeError('x is undefined'), 1).message, /x is undefined[\s\S]*failure\.test\.ts/);
     assert.match(failureOf('text', 1).message, /text/);
+  });
+});
+
+describe('withDoctor', () => {
+  it('says where to look when a GPU cannot be used, once', () => {
+    const two = new EngineError('engineMissing', '2 GPUs are visible; set CUDA_VISIBLE_DEVICES');
+    const told = withDoctor(two, 'gpu');
+    assert.ok(told instanceof EngineError);
+    assert.match(told.message, /^2 GPUs are visible; set CUDA_VISIBLE_DEVICES; npm run native -- doctor says/);
+    assert.deepEqual([failureOf(told, undefined).class, told.cause], ['engineMissing', two]);
+    assert.equal(withDoctor(told, 'gpu'), told);
+  });
+
+  it('leaves everything else as it was', () => {
+    for (const error of [new EngineError('outOfMemory', 'full'), new TypeError('x'), undefined]) {
+      assert.equal(withDoctor(error, 'gpu'), error);
+    }
+    const missing = new EngineError('engineMissing', 'not staged');
+    assert.equal(withDoctor(missing, 'cpu'), missing);
   });
 });

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { ExchangeError, type ExchangeErrorCode } from '../communication/exchange.ts';
-import { EngineError, type EngineErrorCode } from '../engine/engine.ts';
+import { EngineError, type EngineErrorCode, type EngineSettings } from '../engine/engine.ts';
 import { GraphError } from '../graph/graph-error.ts';
 import { ConfigurationError, ProgramError } from '../program/program-error.ts';
 import type { ComputeFailure } from './messages.ts';
@@ -41,12 +41,26 @@ export function failureOf(error: unknown, step: number | undefined): ComputeFail
   if (error instanceof ExchangeError) {
     return failure(exchangeClasses[error.code], error.code, error.message, error.blamedRank);
   }
-  if (error instanceof EngineError) return failure(engineClasses[error.code], error.code, error.message);
+  if (error instanceof EngineError) return failure(engineClass(error), error.code, error.message);
   if (error instanceof RangeError && /allocation failed|out of memory|invalid array/i.test(error.message)) {
     return failure('outOfMemory', 'heapOutOfMemory', `${error.message}; use a smaller batch or more workers`);
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return failure('program', 'unexpected', message);
+}
+
+/** A kernel that fails whatever it is given is the program's; one that may pass another time has lost its device. */
+function engineClass({ code, retryable }: EngineError): Class {
+  return code === 'kernelFailed' && retryable ? 'deviceFailed' : engineClasses[code];
+}
+
+/** Why an engine could not be opened; on a GPU with the command that finds out more. */
+export function withDoctor(error: unknown, device: EngineSettings['device']): unknown {
+  if (device !== 'gpu' || !(error instanceof EngineError) || error.code !== 'engineMissing') return error;
+  if (error.message.includes('doctor')) return error;
+  const { message, retryable } = error;
+  const advice = 'npm run native -- doctor says what was found of GPU, driver and libraries';
+  return new EngineError('engineMissing', `${message}; ${advice}`, { retryable, cause: error });
 }
 
 function withPlace(message: string, cause: unknown): string {

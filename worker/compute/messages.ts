@@ -2,11 +2,11 @@ import type { WorkerConfig } from '@hayate/crds/worker-config.ts';
 import type { TrainingState } from '../checkpoint/state.ts';
 import type { SharedExchange } from '../communication/exchange.ts';
 import type { Bucket } from '../communication/schedule/types.ts';
-import type { EngineName } from '../engine/engine.ts';
+import type { EngineName, EngineSettings } from '../engine/engine.ts';
 
 /** Main thread → compute thread. Order: build, start, then nothing or stop. */
 export type ToCompute =
-  | { kind: 'build'; config: WorkerConfig; engine: EngineName }
+  | { kind: 'build'; config: WorkerConfig; engine: EngineName; settings: EngineSettings }
   /** Train from `state` (its step is the first to run). All ranks start from the same bytes. */
   | { kind: 'start'; state: TrainingState; exchange: SharedExchange }
   /**
@@ -56,6 +56,7 @@ export interface ComputeFailure {
     | 'outOfMemory'
     | 'nonFinite'
     | 'engineMissing'
+    | 'deviceFailed'
     | 'fenced';
   reason: string;
   message: string;

@@ -1,10 +1,11 @@
 import { parentPort } from 'node:worker_threads';
 import { openExchange } from '../communication/open.ts';
+import type { Engine, EngineName, EngineSettings } from '../engine/engine.ts';
 import { openEngine } from '../engine/open.ts';
 import { loadProgram } from '../program/load.ts';
 import { parseParameters } from '../program/parameters.ts';
 import { buildTraining, describeTraining, type Training } from './build.ts';
-import { failureOf } from './failure.ts';
+import { failureOf, withDoctor } from './failure.ts';
 import type { FromCompute, ToCompute } from './messages.ts';
 import { runTraining } from './run.ts';
 
@@ -37,7 +38,7 @@ async function handle(message: ToCompute): Promise<void> {
   }
 }
 
-async function build({ config, engine: name }: Build): Promise<void> {
+async function build({ config, engine: name, settings }: Build): Promise<void> {
   const { training, worldSize, memory } = config;
   const program = await loadProgram(training.program, process.cwd());
   const made = await buildTraining({
@@ -46,10 +47,18 @@ async function build({ config, engine: name }: Build): Promise<void> {
     batchSize: training.globalBatchSize / worldSize,
     seed: training.seed,
     recycling: memory.recycling,
-    engine: await openEngine(name),
+    engine: await open(name, settings),
   });
   built = { training: made, config };
   post(await describeTraining(made));
+}
+
+async function open(name: EngineName, settings: EngineSettings): Promise<Engine> {
+  try {
+    return await openEngine(name, settings);
+  } catch (error) {
+    throw withDoctor(error, settings.device);
+  }
 }
 
 async function start({ state, exchange }: Start): Promise<void> {

@@ -1,8 +1,11 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { StepDone } from '../compute/messages.ts';
+import type { EngineName, EngineSettings } from '../engine/engine.ts';
 
 /** Read when Prometheus asks. */
 export interface MetricsSource {
+  /** Known from the start, and the same to the end. */
+  engine: { engine: EngineName } & EngineSettings;
   bytesByCollective: () => Promise<Readonly<Record<string, number>>>;
   memory: () => { predictedBytes: number; measuredBytes: number };
 }
@@ -32,6 +35,14 @@ export function createMetrics(source: MetricsSource): Metrics {
   });
   const loss = new Gauge({ name: 'hayate_loss', help: "This rank's loss of a recent step.", registers });
   const done = new Gauge({ name: 'hayate_step', help: 'Steps done.', registers });
+  const engine = new Gauge({
+    name: 'hayate_engine_info',
+    help: 'Always 1: the engine that computes, its device and the precision of its products.',
+    labelNames: ['engine', 'device', 'precision'],
+    registers,
+  });
+  const { engine: name, device, precision } = source.engine;
+  engine.set({ engine: name, device, precision }, 1);
   collected(registry, source);
   processMetrics(registry);
   return {
@@ -62,7 +73,7 @@ function collected(registry: Registry, { bytesByCollective, memory }: MetricsSou
   registry.registerMetric(
     new Gauge({
       name: 'hayate_memory_peak_bytes',
-      help: "Peak of the engine's live bytes: as the plan predicts it and as the ledger measured it.",
+      help: "Peak of the engine's live bytes on its device: as the plan predicts it and as the ledger measured it.",
       labelNames: ['kind'],
       registers: [],
       collect() {

@@ -22,7 +22,15 @@ function config(): WorkerConfig {
     rank: 0,
     worldSize: 2,
     peers: ['a:29600', 'b:29600'],
-    training: { program: { builtin: 'mnist' }, globalBatchSize: 64, steps: 10, seed: 1, parameters: {} },
+    device: 'cpu',
+    training: {
+      program: { builtin: 'mnist' },
+      globalBatchSize: 64,
+      steps: 10,
+      seed: 1,
+      parameters: {},
+      precision: 'Float32',
+    },
     communication: { order: 'Priority', algorithm: 'Auto', port: 29_600, timeoutSeconds: 5 },
     memory: { recycling: true },
     checkpoint: { everySteps: 5, keep: 2, directory: 'checkpoints' },
@@ -93,6 +101,7 @@ describe('telemetry server', () => {
   let server: TelemetryServer;
   let ready = false;
   const metrics = createMetrics({
+    engine: { engine: 'native', device: 'gpu', precision: 'tf32' },
     bytesByCollective: () => Promise.resolve({ 'gather-sum': 5, 'split-sum': 7 }),
     memory: () => ({ predictedBytes: 10, measuredBytes: 11 }),
   });
@@ -141,6 +150,7 @@ describe('telemetry server', () => {
     has('hayate_communication_bytes_total{collective="split-sum"} 7');
     has('hayate_memory_peak_bytes{kind="predicted"} 10');
     has('hayate_memory_peak_bytes{kind="measured"} 11');
+    has('hayate_engine_info{engine="native",device="gpu",precision="tf32"} 1');
     has('hayate_step 3');
     has('hayate_loss 1.5');
     has('hayate_step_seconds_bucket{le="0.025"} 1');

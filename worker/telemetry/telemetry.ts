@@ -23,6 +23,7 @@ export class Telemetry {
     this.#run = beginRun(context.config, context.engine);
     this.#bytesByCollective = bytesByCollective;
     this.#metrics = createMetrics({
+      engine: { engine: context.engine, ...context.settings },
       bytesByCollective,
       memory: () => ({
         predictedBytes: this.#run.built?.predictedPeakBytes ?? 0,

@@ -17,10 +17,13 @@ const inherited = [
   'TMPDIR',
   'LANG',
   'TZ',
-  // Which engine the workers of this machine use, and where a staged one lies.
+  // Which engine the workers of this machine use and on what, where a staged one lies, and where it finds a GPU.
   'HAYATE_ENGINE',
+  'HAYATE_DEVICE',
   'HAYATE_NATIVE_THREADS',
   'XDG_CACHE_HOME',
+  'CUDA_VISIBLE_DEVICES',
+  'LD_LIBRARY_PATH',
 ] as const;
 
 /**

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { trainingJobSpec } from '@hayate/crds/trainingjob.ts';
-import { configVariable } from '@hayate/crds/worker-config.ts';
+import { configVariable, parseWorkerConfig } from '@hayate/crds/worker-config.ts';
 import { specOf } from '../simulated-world.ts';
 import { desiredPod } from './pod.ts';
 
@@ -68,5 +68,19 @@ describe('desiredPod', () => {
   it('asks for one of the accelerator that the job names', () => {
     const [worker] = desiredPod(jobWith({ resourceName: 'nvidia.com/gpu' }), 0, 1, 'w:1').spec.containers;
     assert.deepEqual(worker?.resources?.limits, { 'nvidia.com/gpu': '1' });
+  });
+
+  it('tells a worker whether its pod has asked for a GPU, and how precisely to compute', () => {
+    const toldOf = (workers: object, precision?: string) => {
+      const job = jobWith(workers);
+      const spec = trainingJobSpec.parse({ ...job.spec, training: { ...job.spec.training, precision } });
+      const [worker] = desiredPod({ ...job, spec }, 0, 1, 'w:1').spec.containers;
+      const parsed = parseWorkerConfig(worker?.env?.find(({ name }) => name === configVariable)?.value);
+      assert.ok(parsed.ok, parsed.ok ? '' : parsed.problems.join());
+      return [parsed.config.device, parsed.config.training.precision];
+    };
+    assert.deepEqual(toldOf({}), ['cpu', 'Float32']);
+    assert.deepEqual(toldOf({ resourceName: 'nvidia.com/gpu' }), ['gpu', 'Float32']);
+    assert.deepEqual(toldOf({ resourceName: 'nvidia.com/gpu' }, 'TF32'), ['gpu', 'TF32']);
   });
 });

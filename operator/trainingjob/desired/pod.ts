@@ -83,6 +83,7 @@ function configOf(job: Job, rank: number, attempt: number): string {
       { length: worldSize },
       (_, r) => `${job.name}-w${r}.${job.name}.${job.namespace}.svc:${communication.port}`,
     ),
+    device: workers.resourceName === '' ? 'cpu' : 'gpu',
     training,
     communication,
     memory,

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { EngineError } from '../engine.ts';
+import { EngineError, type EngineSettings } from '../engine.ts';
 import { loadAddon } from './addon.ts';
 import { cachePaths } from './cache.ts';
-import { cpuRelease } from './release.ts';
+import { cpuRelease, releaseOf } from './release.ts';
 
 /** Why the native engine cannot be used on this machine; undefined where it can. */
 export function stagingProblem(env: Readonly<Record<string, string | undefined>>): string | undefined {
@@ -15,8 +15,11 @@ export function stagingProblem(env: Readonly<Record<string, string | undefined>>
   }
 }
 
-/** True where `npm run native` has been through; loads nothing. */
-export function isStaged(env: Readonly<Record<string, string | undefined>>): boolean {
-  const { library, addon } = cachePaths(env, cpuRelease);
+/** True where `npm run native` has been through for `device`; loads nothing. */
+export function isStaged(
+  env: Readonly<Record<string, string | undefined>>,
+  device: EngineSettings['device'] = 'cpu',
+): boolean {
+  const { library, addon } = cachePaths(env, releaseOf(device));
   return existsSync(library) && existsSync(addon);
 }
