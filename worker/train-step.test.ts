@@ -5,7 +5,9 @@ import { feedsOf } from './compute/batch.ts';
 import { buildTraining, type Training } from './compute/build.ts';
 import { openLedger } from './compute/open-ledger.ts';
 import { plain } from './compute/small-programs.ts';
+import { readNow } from './compute/readers.ts';
 import { Weights } from './compute/weights.ts';
+import { Departures } from './departures.ts';
 import { openEngine } from './engine/open.ts';
 import type { Batch } from './program/define.ts';
 import { type StepContext, trainStep } from './train-step.ts';
@@ -46,7 +48,9 @@ async function openGroup(worldSize: number): Promise<Rank[]> {
     const weights = new Weights(engine, graph.variables, optimizer, worldSize, initial);
     const ledger = openLedger(engine, graph, weights);
     const made = plain.data({ parameters: {}, rank, worldSize, batchSize, seed: 7, startStep: 0 }) as Iterable<Batch>;
-    const context = { graph, engine, exchange, ledger, optimizer: weights, seed: 7, rank };
+    const departures = new Departures(engine, exchange);
+    const reader = readNow(engine);
+    const context = { graph, engine, exchange, ledger, optimizer: weights, departures, reader, seed: 7, rank };
     group.push({ training, context, weights, batches: made[Symbol.iterator]() });
   }
   return group;

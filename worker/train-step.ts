@@ -1,6 +1,7 @@
 import type { Exchange } from './communication/exchange.ts';
+import type { Departures } from './departures.ts';
 import { drawInto } from './engine/draw.ts';
-import type { Engine, HostData } from './engine/engine.ts';
+import type { Engine, Handle, HostData, Transfer } from './engine/engine.ts';
 import type { Draw, Graph, Node, Value } from './graph/graph.ts';
 import type { Stream } from './memory/event.ts';
 import type { Ledger } from './memory/ledger.ts';
@@ -15,16 +16,27 @@ export interface StepContext {
   optimizer: {
     update(variable: number, sum: Float32Array, step: number): void;
     average(variable: number, sum: Float32Array, step: number): void;
+    apply(variable: number, contribution: Handle, step: number): void;
   };
+  /** Buckets on their way to the exchange. */
+  departures: Departures;
+  /** Where what the plan reads goes: the first time, the second and so on in a step. */
+  reader: (handle: Handle, which: number) => Reading;
   seed: number;
   rank: number;
+}
+
+/** Numbers on their way from the device: `data` is valid once the engine says that `transfer` has arrived. */
+export interface Reading {
+  data: HostData;
+  transfer: Transfer;
 }
 
 export interface StepResult {
   /** Seconds in which computing stood still for sums. */
   exposedSeconds: number;
   /** What the plan reads: the loss, or a forward pass's outputs. */
-  read: HostData[];
+  read: Reading[];
 }
 
 /**
@@ -32,13 +44,14 @@ export interface StepResult {
  * belong to the step before. `batch` is in the order of the graph's feeds.
  */
 export function trainStep(stream: Stream, on: StepContext, batch: readonly HostData[], step: number): StepResult {
-  const { graph, engine, exchange, ledger } = on;
+  const { graph, engine, exchange, ledger, departures } = on;
   const result: StepResult = { exposedSeconds: 0, read: [] };
   const slot = (place: Part, data: Float32Array) => data.subarray(place.offset, place.offset + place.length);
 
   for (const [index, event] of stream.events.entries()) {
     switch (event.kind) {
       case 'await':
+        departures.submitAll();
         result.exposedSeconds += exchange.await(event.bucket);
         break;
       case 'update':
@@ -46,6 +59,9 @@ export function trainStep(stream: Stream, on: StepContext, batch: readonly HostD
         break;
       case 'average':
         on.optimizer.average(event.variable, slot(event, exchange.sum(event.bucket)), step - 1);
+        break;
+      case 'apply':
+        on.optimizer.apply(event.variable, ledger.handleOf(event.value), step);
         break;
       case 'feed':
         upload(on, event.value, batch[event.feed] as HostData);
@@ -62,18 +78,19 @@ export function trainStep(stream: Stream, on: StepContext, batch: readonly HostD
         ledger.release(event.value);
         break;
       case 'handOver':
-        engine.readInto(ledger.handleOf(event.value), slot(event, exchange.outgoing(event.bucket)));
+        departures.sent(engine.send(ledger.handleOf(event.value), slot(event, exchange.outgoing(event.bucket))));
         break;
       case 'submit':
-        exchange.submit(event.bucket); // these gradients leave while we go on
+        departures.submit(event.bucket); // these gradients leave while we go on
         break;
       case 'read':
-        result.read.push(engine.read(ledger.handleOf(event.value)));
+        result.read.push(on.reader(ledger.handleOf(event.value), result.read.length));
         break;
       default:
         assertNever(event);
     }
     ledger.compare(event, stream.liveBytes[index] as number);
+    departures.submitArrived();
   }
   return result;
 }

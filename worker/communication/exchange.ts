@@ -26,6 +26,8 @@ export interface Exchange {
   submit(bucket: number): void;
   /** Blocks until the bucket's sum has arrived; returns the seconds spent blocked. Throws {@link ExchangeError}. */
   await(bucket: number): number;
+  /** What the slots lie in: few regions, none of which touches another. */
+  readonly memory?: readonly Float32Array[];
   /** The sum over all ranks, valid from `await` until the next `submit` of the same bucket. */
   sum(bucket: number): Float32Array;
 }

@@ -13,6 +13,7 @@ export function openExchange(shared: SharedExchange): Exchange {
   const outgoing = view((slot) => slot.outgoing);
   const results = view((slot) => slot.result);
   return {
+    memory: [new Float32Array(memory, 0, Math.floor(memory.byteLength / 4))],
     outgoing: (bucket) => outgoing[bucket]!,
     sum: (bucket) => results[bucket]!,
     submit(bucket) {

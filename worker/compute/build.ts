@@ -23,6 +23,8 @@ export interface BuildRequest {
   seed: number;
   recycling: boolean;
   engine: Engine;
+  /** This rank is the only one: nothing is exchanged, see planStep. */
+  alone?: boolean;
 }
 
 /** A program made ready for training. */
@@ -37,13 +39,13 @@ export interface Training {
 
 /** program → graph → plan. Throws what a person has to know before the first step. */
 export async function buildTraining(request: BuildRequest): Promise<Training> {
-  const { program, parameters, engine, recycling } = request;
+  const { program, parameters, engine, recycling, alone = false } = request;
   const optimizer = checkOptimizer(ofProgram('optimizer', () => program.optimizer(parameters)));
   const { graph, initial } = await captureTraining(request);
   const sizes = graph.variables.map(({ index, layer }) => ({ index, layer, elements: initial[index]?.length ?? 0 }));
-  const buckets = planBuckets(sizes, { bucketBytes: bucketBytes(sizes) });
+  const buckets = alone ? [] : planBuckets(sizes, { bucketBytes: bucketBytes(sizes) });
   const optimizerSlots = slotNamesOf(optimizer.kind).length;
-  const plan = planStep({ graph, nodeBytes: nodeBytes(engine, graph), buckets, optimizerSlots, recycling });
+  const plan = planStep({ graph, nodeBytes: nodeBytes(engine, graph), buckets, optimizerSlots, alone, recycling });
   return { request, optimizer, graph, buckets, plan, initial: initialState(graph, initial, optimizer.kind) };
 }
 

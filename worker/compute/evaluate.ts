@@ -10,6 +10,7 @@ import { score } from './accuracy.ts';
 import { batchesOf, feedsOf } from './batch.ts';
 import { nodeBytes, type Training } from './build.ts';
 import { openLedger } from './open-ledger.ts';
+import { readNow } from './readers.ts';
 import type { Weights } from './weights.ts';
 
 /** The model's inference, made ready for one batch size. */
@@ -39,7 +40,7 @@ export async function evaluateAccuracy(
     forwards.set(size, forward);
     const { graph } = forward.context;
     const feeds = feedsOf(graph, batch, `evaluation batch ${batches}`);
-    const prediction = trainStep(forward.stream, forward.context, feeds, 0).read[0] as HostData;
+    const prediction = trainStep(forward.stream, forward.context, feeds, 0).read[0]?.data as HostData;
     const counted = score(loss, { prediction, y: batch.y, classes: classesOf(graph), threshold: thresholdOf(graph) });
     correct += counted?.correct ?? 0;
     total += counted?.total ?? 0;
@@ -65,7 +66,7 @@ async function openForward(
     recycling: true,
   });
   const ledger = openLedger(request.engine, forward, weights);
-  return { context: { ...context, graph: forward, ledger }, stream: steady };
+  return { context: { ...context, graph: forward, ledger, reader: readNow(request.engine) }, stream: steady };
 }
 
 function samplesOf({ graph, request }: Training, { x }: Batch, which: number): number {

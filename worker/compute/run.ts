@@ -4,13 +4,15 @@ import type { Exchange } from '../communication/exchange.ts';
 import { describeEvent } from '../memory/explain.ts';
 import type { Ledger } from '../memory/ledger.ts';
 import { ofProgram, ProgramError } from '../program/program-error.ts';
-import { type StepContext, trainStep } from '../train-step.ts';
+import { Departures } from '../departures.ts';
+import { type Reading, type StepContext, trainStep } from '../train-step.ts';
 import { batchesOf, feedsOf } from './batch.ts';
 import type { Training } from './build.ts';
 import { evaluateAccuracy } from './evaluate.ts';
 import type { FromCompute } from './messages.ts';
 import { NonFiniteError } from './non-finite.ts';
 import { openLedger } from './open-ledger.ts';
+import { StepReader } from './readers.ts';
 import { Weights } from './weights.ts';
 
 export interface RunRequest {
@@ -30,15 +32,31 @@ export interface RunRequest {
 
 type Finished = Extract<FromCompute, { kind: 'finished' }>;
 
-/** Trains from the state's step to the last, or to where it is asked to stop. */
+/** A step that the device may still be at. */
+interface Underway {
+  /** Steps done with it. */
+  step: number;
+  startedMs: number;
+  exposedSeconds: number;
+  loss: Reading | undefined;
+}
+
+/**
+ * Trains from the state's step to the last, or to where it is asked to stop. A device that computes while this thread
+ * goes on is given the next step before the last one's loss is looked at.
+ */
 export async function runTraining(request: RunRequest): Promise<Finished> {
   const { training, exchange, state, rank, worldSize, steps, clock, post } = request;
   const { graph, plan } = training;
   const { engine, seed } = training.request;
   const weights = new Weights(engine, graph.variables, training.optimizer, worldSize, state);
   const ledger = openLedger(engine, graph, weights);
-  const context: StepContext = { graph, engine, exchange, ledger, optimizer: weights, seed, rank };
+  const departures = new Departures(engine, exchange);
+  const losses = new StepReader(engine);
+  const reader = losses.read;
+  const on: StepContext = { graph, engine, exchange, ledger, optimizer: weights, departures, reader, seed, rank };
   const batches = openBatches(request);
+  for (const memory of exchange.memory ?? []) engine.pin(memory);
   engine.resetPeak();
 
   let step = state.step;
@@ -46,35 +64,52 @@ export async function runTraining(request: RunRequest): Promise<Finished> {
   let drained = true;
   let stopped = false;
   let warned = false;
-  while (step < steps && !stopped) {
-    const started = clock();
-    const feeds = feedsOf(graph, await nextBatch(batches, step), `the batch of step ${step + 1}`);
-    const { exposedSeconds, read } = trainStep(drained ? plan.first : plan.steady, context, feeds, step);
-    loss = read[0]?.[0];
-    if (!Number.isFinite(loss)) throw new NonFiniteError(step, 'the loss');
-    step += 1;
-    stopped = step < steps && step >= (request.stopAfter() ?? Infinity);
-    drained = stopped || step === steps || step % request.checkpointEverySteps === 0;
-    const drain = drained ? trainStep(plan.drain, context, [], step) : undefined;
+  let finishedMs = -Infinity;
+  const finish = ({ step: done, startedMs, exposedSeconds, loss: reading }: Underway): void => {
+    if (reading !== undefined) engine.wait(reading.transfer);
+    loss = reading?.data[0];
+    if (!Number.isFinite(loss)) throw new NonFiniteError(done - 1, 'the loss');
+    weights.check(done - 1);
     const warning: string | undefined = warned ? undefined : deviationOf(ledger, training, engine.peakBytes());
     warned ||= warning !== undefined;
+    const sinceMs = Math.max(startedMs, finishedMs);
+    finishedMs = clock();
     post({
       kind: 'step',
-      step,
+      step: done,
       loss,
-      seconds: (clock() - started) / 1000,
-      exposedSeconds: exposedSeconds + (drain?.exposedSeconds ?? 0),
+      seconds: (finishedMs - sinceMs) / 1000,
+      exposedSeconds,
       measuredPeakBytes: engine.peakBytes(),
       ...(warning !== undefined && { warning }),
     });
+  };
+  let underway: Underway | undefined;
+  while (step < steps && !stopped) {
+    const startedMs = clock();
+    const feeds = feedsOf(graph, await nextBatch(batches, step), `the batch of step ${step + 1}`);
+    const { exposedSeconds, read } = trainStep(drained ? plan.first : plan.steady, on, feeds, step);
+    losses.next();
+    step += 1;
+    if (underway !== undefined) finish(underway);
+    stopped = step < steps && step >= (request.stopAfter() ?? Infinity);
+    drained = stopped || step === steps || step % request.checkpointEverySteps === 0;
+    const drain = drained ? trainStep(plan.drain, on, [], step) : undefined;
+    underway = { step, startedMs, exposedSeconds: exposedSeconds + (drain?.exposedSeconds ?? 0), loss: read[0] };
+    if (drained || engine.arrived(read[0]?.transfer ?? 0)) {
+      finish(underway);
+      underway = undefined;
+    }
     if (drained && rank === 0 && step < steps && !stopped) post({ kind: 'snapshot', state: weights.save(step) });
     await turn(); // lets a request to stop come in
   }
   await batches.return();
   const measuredPeakBytes = engine.peakBytes();
-  const accuracy = rank === 0 && !stopped ? await evaluateAccuracy(training, weights, context) : undefined;
+  const accuracy = rank === 0 && !stopped ? await evaluateAccuracy(training, weights, on) : undefined;
   const reached = weights.save(step);
   for (const { value } of graph.constants) ledger.release(value);
+  for (const memory of exchange.memory ?? []) engine.unpin(memory);
+  losses.close();
   weights.free();
   return { kind: 'finished', state: reached, loss, accuracy, stopped, measuredPeakBytes };
 }

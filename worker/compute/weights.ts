@@ -63,16 +63,42 @@ export class Weights {
 
   /** Optimizer step with the sum of all ranks' gradients of `step` (from 0). Throws {@link NonFiniteError}. */
   update(variable: number, sum: Float32Array, step: number): void {
-    const [handle, ...slots] = this.#handles[variable] as [Handle, ...Handle[]];
-    const finite = this.#engine.update(handle, slots, sum, this.#scale, stepOf(this.#settings, step));
-    if (!finite) throw new NonFiniteError(step, `the gradient of ${this.#nameOf(variable)}`);
+    this.#update(variable, sum, this.#scale, step);
   }
 
   /** The mean of all ranks' values of `step` becomes the variable's. Throws {@link NonFiniteError}. */
   average(variable: number, sum: Float32Array, step: number): void {
-    const mean = sum.map((value) => value * this.#scale);
-    if (!mean.every(Number.isFinite)) throw new NonFiniteError(step, this.#nameOf(variable));
-    this.#engine.write(this.handleOf(variable), mean);
+    this.#average(variable, sum, this.#scale, step);
+  }
+
+  /** Takes in the contribution of the only rank. Throws {@link NonFiniteError}. */
+  apply(variable: number, contribution: Handle, step: number): void {
+    const isTrained = this.#variables[variable]?.kind === 'trained';
+    if (isTrained) this.#update(variable, contribution, 1, step);
+    else this.#average(variable, contribution, 1, step);
+  }
+
+  /** Throws {@link NonFiniteError} for an update of `step` or before of which the engine has told only now. */
+  check(step: number): void {
+    const tag = this.#engine.failedUpdate();
+    if (tag !== undefined) throw this.#nonFinite(tag - 1, step);
+  }
+
+  #update(variable: number, sum: Float32Array | Handle, scale: number, step: number): void {
+    const [handle, ...slots] = this.#handles[variable] as [Handle, ...Handle[]];
+    const optimizer = stepOf(this.#settings, step);
+    const finite = this.#engine.update(handle, slots, sum, scale, optimizer, variable + 1);
+    if (!finite) throw this.#nonFinite(variable, step);
+  }
+
+  #average(variable: number, sum: Float32Array | Handle, scale: number, step: number): void {
+    const finite = this.#engine.average(this.handleOf(variable), sum, scale, variable + 1);
+    if (!finite) throw this.#nonFinite(variable, step);
+  }
+
+  #nonFinite(variable: number, step: number): NonFiniteError {
+    const { kind, name } = this.#variables[variable] as Variable;
+    return new NonFiniteError(step, kind === 'trained' ? `the gradient of ${name}` : name);
   }
 
   /** A copy on the host. */
@@ -89,10 +115,6 @@ export class Weights {
   /** Releases everything on the engine. */
   free(): void {
     for (const handle of this.#handles.flat()) this.#engine.free(handle);
-  }
-
-  #nameOf(variable: number): string {
-    return this.#variables[variable]?.name ?? `variable ${variable}`;
   }
 }
 

@@ -23,7 +23,7 @@ export function engineContract(open: () => Promise<Engine>): void {
     assert.deepEqual([...engine.read(handle)], [1, 2, 3]);
     engine.write(handle, Float32Array.of(4, 5, 6));
     const shared = new Float32Array(new SharedArrayBuffer(12));
-    engine.readInto(handle, shared);
+    engine.wait(engine.send(handle, shared));
     assert.deepEqual([...shared], [4, 5, 6]);
     engine.free(handle);
   });
@@ -83,7 +83,7 @@ export function engineContract(open: () => Promise<Engine>): void {
       [1, 2, 3, 4],
       [1, 2, 3, 4],
     ]);
-    engine.update(filter, [], Float32Array.of(-2), 1, { kind: 'sgd', learningRate: 0.5 });
+    engine.update(filter, [], Float32Array.of(-2), 1, { kind: 'sgd', learningRate: 0.5 }, 1);
     engine.write(right, Float32Array.of(5, 6, 7, 8));
     assert.deepEqual(results(), [
       [2, 4, 6, 8],
@@ -122,7 +122,7 @@ export function engineContract(open: () => Promise<Engine>): void {
 
   it('steps down the gradient with sgd, times the scale', () => {
     const variable = floats([1, 2]);
-    assert.equal(engine.update(variable, [], Float32Array.of(4, 8), 0.25, { kind: 'sgd', learningRate: 0.5 }), true);
+    assert.equal(engine.update(variable, [], Float32Array.of(4, 8), 0.25, { kind: 'sgd', learningRate: 0.5 }, 1), true);
     assert.deepEqual([...engine.read(variable)], [0.5, 1]);
     engine.free(variable);
   });
@@ -134,8 +134,8 @@ export function engineContract(open: () => Promise<Engine>): void {
     ] as const) {
       const [variable, velocity] = [floats([1]), floats([0])];
       const step = { kind: 'momentum', learningRate: 0.5, momentum: 0.5, nesterov } as const;
-      engine.update(variable, [velocity], Float32Array.of(1), 1, step);
-      engine.update(variable, [velocity], Float32Array.of(1), 1, step);
+      engine.update(variable, [velocity], Float32Array.of(1), 1, step, 1);
+      engine.update(variable, [velocity], Float32Array.of(1), 1, step, 1);
       assert.deepEqual([...engine.read(variable)], [expected]);
       assert.deepEqual([...engine.read(velocity)], [1.5]);
       freeAll([variable, velocity]);
@@ -145,18 +145,50 @@ export function engineContract(open: () => Promise<Engine>): void {
   it('moves by the learning rate in the first step of adam', () => {
     const [variable, m, v] = [floats([1, 1]), floats([0, 0]), floats([0, 0])];
     const settings = { kind: 'adam', learningRate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, step: 1 } as const;
-    engine.update(variable, [m, v], Float32Array.of(3, -0.01), 1, settings);
+    engine.update(variable, [m, v], Float32Array.of(3, -0.01), 1, settings, 1);
     const [down, up] = engine.read(variable);
     assert.ok(Math.abs(down! - 0.9) < 1e-5 && Math.abs(up! - 1.1) < 1e-5);
     freeAll([variable, m, v]);
   });
 
-  it('says when a gradient is not finite', () => {
+  it('says when a gradient is not finite, at once or once everything is done', () => {
     const variable = floats([1, 1]);
-    for (const bad of [Number.NaN, Infinity, -Infinity]) {
-      assert.equal(engine.update(variable, [], Float32Array.of(0, bad), 1, { kind: 'sgd', learningRate: 1 }), false);
+    for (const [at, bad] of [Number.NaN, Infinity, -Infinity].entries()) {
+      const sgd = { kind: 'sgd', learningRate: 1 } as const;
+      const known = engine.update(variable, [], Float32Array.of(0, bad), 1, sgd, 5 + at);
+      engine.read(variable);
+      assert.equal(known ? engine.failedUpdate() : 5 + at, 5 + at);
+      assert.equal(engine.failedUpdate(), undefined);
     }
     engine.free(variable);
+  });
+
+  it('takes a sum from a tensor as from the host', () => {
+    const [variable, velocity, gradient] = [floats([1, 2]), floats([0, 0]), floats([4, 8])];
+    const step = { kind: 'momentum', learningRate: 0.5, momentum: 0.5, nesterov: false } as const;
+    assert.equal(engine.update(variable, [velocity], gradient, 0.25, step, 1), true);
+    assert.deepEqual([...engine.read(variable)], [0.5, 1]);
+    assert.equal(engine.average(variable, gradient, 0.5, 1), true);
+    assert.deepEqual([...engine.read(variable)], [2, 4]);
+    assert.equal(engine.average(variable, Float32Array.of(6, 2), 0.5, 1), true);
+    assert.deepEqual([...engine.read(variable)], [3, 1]);
+    freeAll([variable, velocity, gradient]);
+  });
+
+  it('sends to memory of the host while it goes on, in order, and keeps what it sends until it has arrived', () => {
+    const target = new Float32Array(new SharedArrayBuffer(4 * 3 * 1000));
+    engine.pin(target);
+    const parts = [1, 2, 3].map((value) => floats(Array.from({ length: 1000 }, () => value)));
+    const transfers = parts.map((part, at) => {
+      const transfer = engine.send(part, target.subarray(1000 * at, 1000 * (at + 1)));
+      engine.free(part);
+      engine.free(floats(Array.from({ length: 1000 }, () => 9)));
+      return transfer;
+    });
+    engine.wait(transfers.at(-1)!);
+    assert.ok(transfers.every((transfer) => engine.arrived(transfer)));
+    assert.deepEqual([target[0], target[999], target[1000], target[2999]], [1, 1, 2, 3]);
+    engine.unpin(target);
   });
 }
 

@@ -12,6 +12,12 @@ export class ByteMeter {
     if (this.live > this.peak) this.peak = this.live;
   }
 
+  /** Bytes that were held for a moment. */
+  brief(bytes: number): void {
+    this.hold(bytes);
+    this.release(bytes);
+  }
+
   release(bytes: number): void {
     this.live -= bytes;
   }

@@ -20,6 +20,19 @@ export interface Handle {
   readonly ref: unknown;
 }
 
+/** A copy on its way to the host, counted from 1; 0 has arrived. */
+export type Transfer = number;
+
+/** Bytes; alignment and the library's own workspaces are counted too. */
+export interface DeviceMemory {
+  inUse: number;
+  /** Highest `inUse` since {@link Engine.resetPeak}. */
+  peak: number;
+  limit: number;
+  largest: number;
+  reserved: number;
+}
+
 /** Optimizer of one variable; formulas as in TensorFlow.js's optimizers of the same names. */
 export type OptimizerStep =
   | { kind: 'sgd'; learningRate: number }
@@ -42,13 +55,35 @@ export interface Engine {
   free(handle: Handle): void;
   /** A copy of the contents on the host. */
   read(handle: Handle): HostData;
-  /** Copies a float32 tensor into `target` (same length), which may be shared memory. */
-  readInto(handle: Handle, target: Float32Array): void;
+  /** Copies a float32 tensor into `target` (same length), which may be shared memory; may return before the bytes are there. */
+  send(handle: Handle, target: Float32Array): Transfer;
+  arrived(transfer: Transfer): boolean;
+  /** Blocks until the transfer, and all before it, have arrived. */
+  wait(transfer: Transfer): void;
+  /** Tells the engine of memory that it will send to and update from, again and again. */
+  pin(memory: Float32Array): void;
+  unpin(memory: Float32Array): void;
   /**
    * Updates `variable` and its `slots` (float32, same length) in place from `sum`, the sum of all ranks' gradients,
-   * times `scale` (1 / worldSize). Returns false when the scaled gradient holds a NaN or an infinity.
+   * times `scale` (1 / worldSize). Returns false when the scaled gradient holds a NaN or an infinity; an engine that
+   * computes while it goes on says so later, by {@link failedUpdate} with `tag` (from 1).
    */
-  update(variable: Handle, slots: readonly Handle[], sum: Float32Array, scale: number, step: OptimizerStep): boolean;
+  update(
+    variable: Handle,
+    slots: readonly Handle[],
+    sum: Float32Array | Handle,
+    scale: number,
+    step: OptimizerStep,
+    tag: number,
+  ): boolean;
+  /** `variable` becomes `sum` times `scale`; otherwise like {@link update}. */
+  average(variable: Handle, sum: Float32Array | Handle, scale: number, tag: number): boolean;
+  /** Tag of an update that was not finite and has not been told of; everything up to the last transfer waited for is known. */
+  failedUpdate(): number | undefined;
+  /** What the device's own allocator says; undefined where there is none. */
+  deviceMemory(): DeviceMemory | undefined;
+  /** Where a handle's bytes lie on the device; undefined where addresses mean nothing. */
+  addressOf(handle: Handle): number | undefined;
   /** Bytes of distinct live buffers now. */
   liveBytes(): number;
   /** Highest {@link liveBytes} since the last reset, temporaries inside kernels included. */

@@ -1,9 +1,18 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { DType, Node } from '../graph/graph.ts';
 import { type Device, elementsOf, floats } from './device.ts';
-import { type Engine, EngineError, type EngineName, type Handle, type HostData, type OptimizerStep } from './engine.ts';
+import {
+  type Engine,
+  EngineError,
+  type EngineName,
+  type Handle,
+  type HostData,
+  type OptimizerStep,
+  type Transfer,
+} from './engine.ts';
+import { attempt, ofType } from './host-data.ts';
 import { runKernel } from './kernel-table.ts';
-import { applyUpdate } from './optimizer.ts';
+import { applyMean, applyUpdate } from './optimizer.ts';
 
 type Inputs = Readonly<Record<string, Handle | readonly Handle[]>>;
 
@@ -53,15 +62,56 @@ export class KernelEngine implements Engine {
     return this.device.view(infoOf(handle)).slice();
   }
 
-  readInto(handle: Handle, target: Float32Array): void {
+  send(handle: Handle, target: Float32Array): Transfer {
     target.set(floats(this.device, infoOf(handle)));
+    return 0;
   }
 
-  update(variable: Handle, slots: readonly Handle[], sum: Float32Array, scale: number, step: OptimizerStep): boolean {
+  arrived(): boolean {
+    return true;
+  }
+
+  wait(): void {
+    // Everything has happened when a call returns.
+  }
+
+  pin(): void {
+    // No memory is far away.
+  }
+
+  unpin(): void {
+    // Nothing was pinned.
+  }
+
+  update(
+    variable: Handle,
+    slots: readonly Handle[],
+    sum: Float32Array | Handle,
+    scale: number,
+    step: OptimizerStep,
+  ): boolean {
     const views = slots.map((slot) => floats(this.device, infoOf(slot)));
-    const finite = applyUpdate(floats(this.device, infoOf(variable)), views, sum, scale, step);
+    const finite = applyUpdate(floats(this.device, infoOf(variable)), views, this.numbersOf(sum), scale, step);
     this.device.touched(infoOf(variable));
     return finite;
+  }
+
+  average(variable: Handle, sum: Float32Array | Handle, scale: number): boolean {
+    const finite = applyMean(floats(this.device, infoOf(variable)), this.numbersOf(sum), scale);
+    this.device.touched(infoOf(variable));
+    return finite;
+  }
+
+  failedUpdate(): undefined {
+    return undefined;
+  }
+
+  deviceMemory(): undefined {
+    return undefined;
+  }
+
+  addressOf(): undefined {
+    return undefined;
   }
 
   liveBytes(): number {
@@ -102,6 +152,10 @@ export class KernelEngine implements Engine {
     return bytes;
   }
 
+  private numbersOf(sum: Float32Array | Handle): Float32Array {
+    return sum instanceof Float32Array ? sum : floats(this.device, infoOf(sum));
+  }
+
   dispose(): void {
     // Buffers belong to their handles; the backend itself is shared by the process.
   }
@@ -122,33 +176,4 @@ function infosOf(inputs: Inputs): Record<string, TensorInfo | TensorInfo[]> {
     infos[name] = Array.isArray(handle) ? handle.map(infoOf) : infoOf(handle as Handle);
   }
   return infos;
-}
-
-/** The same numbers in the array type of `dtype`. */
-function ofType(data: HostData, dtype: DType): HostData {
-  switch (dtype) {
-    case 'float32':
-      return data instanceof Float32Array ? data : Float32Array.from(data);
-    case 'int32':
-      return data instanceof Int32Array ? data : Int32Array.from(data);
-    case 'bool':
-      return data instanceof Uint8Array ? data : Uint8Array.from(data);
-    default:
-      return dtype satisfies never;
-  }
-}
-
-function attempt<T>(what: string, body: () => T): T {
-  try {
-    return body();
-  } catch (error) {
-    if (error instanceof EngineError) throw error;
-    const message = error instanceof Error ? error.message : String(error);
-    if (/aborted|out of memory|allocation failed|cannot enlarge memory/i.test(message)) {
-      throw new EngineError('outOfMemory', `no memory left while running ${what}; use a smaller batch or more ranks`, {
-        cause: error,
-      });
-    }
-    throw new EngineError('kernelFailed', `${what} failed: ${message}`, { cause: error });
-  }
 }

@@ -37,6 +37,17 @@ export function applyUpdate(
   }
 }
 
+/** `variable` becomes `sum` × `scale`; false when that holds a NaN or an infinity. */
+export function applyMean(variable: Float32Array, sum: Float32Array, scale: number): boolean {
+  let check = 0;
+  for (let i = 0; i < variable.length; i++) {
+    const mean = (sum[i] as number) * scale;
+    check += mean - mean;
+    variable[i] = mean;
+  }
+  return check === 0;
+}
+
 function sgd(variable: Float32Array, sum: Float32Array, scale: number, rate: number): boolean {
   let check = 0;
   for (let i = 0; i < variable.length; i++) {

@@ -1,5 +1,5 @@
 import type { Bucket } from '../communication/schedule/types.ts';
-import { type Graph, inputsOf, rootOf, type ValueId, type Variable } from '../graph/graph.ts';
+import { type Graph, inputsOf, type Node, rootOf, type ValueId, type Variable } from '../graph/graph.ts';
 import type { Action } from './event.ts';
 import { orderNodes } from './order.ts';
 
@@ -13,10 +13,11 @@ interface Place {
 /**
  * All that a step does but freeing: batch tensors and random numbers uploaded, sums awaited and variables updated right
  * before their first use; contributions handed over the moment they are final; a bucket submitted with its last part.
- * Loss and outputs are read at the end, when the last gradient has left and a read stalls nothing. Variables in no
+ * Loss and outputs are read at the end, when the last gradient has left and a read stalls nothing. With `alone`,
+ * contributions go into their variables as soon as nothing of this step reads these any more; else variables in no
  * bucket are neither updated nor handed over.
  */
-export function stepActions(graph: Graph, buckets: readonly Bucket[]): Action[] {
+export function stepActions(graph: Graph, buckets: readonly Bucket[], alone: boolean): Action[] {
   const actions: Action[] = [];
   const places = new Map<number, Place>();
   for (const { id, parts } of buckets) {
@@ -26,8 +27,18 @@ export function stepActions(graph: Graph, buckets: readonly Bucket[]): Action[] 
   const prepare = preparations(graph, places, actions);
   const waiting = Map.groupBy(graph.variables, ({ contribution }) => contribution);
 
-  const handOver = ({ index, value, contribution }: Variable): void => {
+  const nodes = orderNodes(graph);
+  const lastUse = lastUses(graph, nodes);
+  const applicable = new Map<number, Action[]>();
+
+  const handOver = ({ index, value, contribution }: Variable, at: number): void => {
     const place = places.get(index);
+    if (alone) {
+      const apply: Action = { kind: 'apply', variable: index, value: contribution };
+      const last = Math.max(at, lastUse.get(rootOf(graph, value)) ?? -1);
+      applicable.set(last, [...(applicable.get(last) ?? []), apply]);
+      return;
+    }
     if (place === undefined) return;
     prepare(rootOf(graph, value)); // the sum must be out before its bucket goes round again
     prepare(rootOf(graph, contribution));
@@ -36,17 +47,19 @@ export function stepActions(graph: Graph, buckets: readonly Bucket[]): Action[] 
     missing.set(place.bucket, left);
     if (left === 0) actions.push({ kind: 'submit', bucket: place.bucket });
   };
-  const handOverAll = (contribution: ValueId): void => {
-    for (const variable of waiting.get(contribution) ?? []) handOver(variable);
+  const handOverAll = (contribution: ValueId, at: number): void => {
+    for (const variable of waiting.get(contribution) ?? []) handOver(variable, at);
     waiting.delete(contribution);
   };
 
-  for (const node of orderNodes(graph)) {
+  nodes.forEach((node, at) => {
     for (const id of inputsOf(node)) prepare(rootOf(graph, id));
     actions.push({ kind: 'run', node: node.id });
-    for (const id of node.outputs) handOverAll(id);
-  }
-  for (const contribution of waiting.keys()) handOverAll(contribution);
+    for (const id of node.outputs) handOverAll(id, at);
+    actions.push(...(applicable.get(at) ?? []));
+  });
+  for (const contribution of waiting.keys()) handOverAll(contribution, nodes.length);
+  actions.push(...(applicable.get(nodes.length) ?? []));
   for (const value of [...(graph.loss === undefined ? [] : [graph.loss]), ...graph.outputs]) {
     prepare(rootOf(graph, value));
     actions.push({ kind: 'read', value });
@@ -75,4 +88,16 @@ function preparations(graph: Graph, places: ReadonlyMap<number, Place>, actions:
     }
     actions.push(action);
   };
+}
+
+/** Place of the last node that reads each variable. */
+function lastUses(graph: Graph, nodes: readonly Node[]): Map<ValueId, number> {
+  const variables = new Set(graph.variables.map(({ value }) => value));
+  const last = new Map<ValueId, number>();
+  nodes.forEach((node, at) => {
+    for (const root of inputsOf(node).map((id) => rootOf(graph, id))) {
+      if (variables.has(root)) last.set(root, at);
+    }
+  });
+  return last;
 }

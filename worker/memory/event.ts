@@ -10,6 +10,8 @@ export type Event =
   | { kind: 'await'; bucket: number }
   /** Optimizer step of a trained variable, in place, from its part of the bucket's sum. */
   | { kind: 'update'; variable: number; bucket: number; offset: number; length: number }
+  /** Takes this rank's own contribution, where no other rank has one, into its variable in place. */
+  | { kind: 'apply'; variable: number; value: ValueId }
   /** Replaces a variable that the program assigns itself by the mean over the ranks. */
   | { kind: 'average'; variable: number; bucket: number; offset: number; length: number }
   | { kind: 'run'; node: number }

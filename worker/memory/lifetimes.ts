@@ -31,5 +31,6 @@ export function makesOf(graph: Graph, action: Action): readonly ValueId[] {
 
 function readsOf(graph: Graph, action: Action): readonly ValueId[] {
   if (action.kind === 'run') return inputsOf(graph.nodes[action.node] as Node);
-  return action.kind === 'handOver' || action.kind === 'read' ? [action.value] : [];
+  const reads = action.kind === 'handOver' || action.kind === 'apply' || action.kind === 'read';
+  return reads ? [action.value] : [];
 }

@@ -11,6 +11,8 @@ export interface PlanRequest {
   buckets: readonly Bucket[];
   /** Tensors of a variable's size that the optimizer keeps per trained variable. */
   optimizerSlots: number;
+  /** This rank is the only one: its contributions go into the variables directly, and there are no buckets. */
+  alone?: boolean;
   /** False keeps everything until the end of the step, for comparison. */
   recycling: boolean;
 }
@@ -38,8 +40,9 @@ export interface Plan {
 }
 
 /** Plans a step; with no buckets, a forward pass alone. The same arguments give the same plan on every rank. */
-export function planStep({ graph, nodeBytes, buckets, optimizerSlots, recycling }: PlanRequest): Plan {
-  const events = withFrees(graph, stepActions(graph, buckets), recycling);
+export function planStep({ graph, nodeBytes, buckets, optimizerSlots, alone, recycling }: PlanRequest): Plan {
+  const actions = stepActions(graph, buckets, alone === true);
+  const events = withFrees(graph, actions, recycling);
   const baseBytes = persistentBytes(graph, optimizerSlots);
   const { liveBytes, peak } = simulate(graph, events, baseBytes, nodeBytes);
   const steady = { events, liveBytes };

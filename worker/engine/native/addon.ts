@@ -20,11 +20,17 @@ export type FlatAttributes = readonly AttributeValue[];
 /** What the compiled addon exports; see addon/binding.cc. Everything throws {@link AddonError}. */
 export interface Addon {
   version(): string;
-  /** `config` is a serialized ConfigProto; `device` places all ops, '' leaves it to TensorFlow; `threads` are for kernels of ours. */
-  createContext(config: Uint8Array, device: string, threads: number): Context;
+  /** Names and values for TensorFlow, before its first kernel; what is set already stays. */
+  setEnvironment(namesAndValues: readonly string[]): void;
+  /**
+   * `config` is a serialized ConfigProto; `device` is where ops run and tensors live, '' the CPU with ops left to
+   * TensorFlow; `threads` are for kernels of ours on the CPU; `tf32` is for products on a GPU.
+   */
+  createContext(config: Uint8Array, device: string, threads: number, tf32?: boolean): Context;
   /** Releases the context with all its tensors; using it afterwards throws. */
   destroyContext(context: Context): void;
-  create(context: Context, type: number, shape: readonly number[], data: HostData): TensorId;
+  /** `onHost`: for arguments that ops want on the host. */
+  create(context: Context, type: number, shape: readonly number[], data: HostData, onHost?: boolean): TensorId;
   alias(context: Context, tensor: TensorId, shape: readonly number[]): TensorId;
   /** For each output: tensor, type, consumed input whose memory it took over or -1, number of axes, sizes. */
   execute(
@@ -38,6 +44,19 @@ export interface Addon {
   delete(context: Context, tensor: TensorId): void;
   read(context: Context, tensor: TensorId, into: HostData): void;
   write(context: Context, tensor: TensorId, from: HostData): void;
+  /** Copies beside what is computed; returns a ticket, or 0 where the bytes are there already. */
+  send(context: Context, tensor: TensorId, into: HostData): number;
+  arrived(context: Context, ticket: number): boolean;
+  wait(context: Context, ticket: number): void;
+  /** Page-locks memory that is sent to or updated from, or lets it go. */
+  pin(context: Context, memory: HostData, locked: boolean): void;
+  /** Waits for everything that was asked for. */
+  finish(context: Context): void;
+  /** Tag of an update that met a number that is not finite, or 0. */
+  failed(context: Context): number;
+  /** TensorFlow's allocator, bytes: in use, peak, limit, largest allocation, reserved; `reset` lets the peak begin anew. */
+  memory(context: Context, reset: boolean): [number, number, number, number, number];
+  describe(context: Context): string;
   bytes(context: Context, tensor: TensorId): number;
   address(context: Context, tensor: TensorId): number;
   /** `window`: height and width of the window and of its strides, rows above and columns before the image. */
@@ -46,15 +65,34 @@ export interface Addon {
   addBias(context: Context, tensor: TensorId, bias: TensorId, relu: boolean): void;
   /** Tensors alive. */
   count(context: Context): number;
-  /** `tensors`: the variable, then its slots; `numbers` as addon/binding.cc lists them. False where not finite. */
+  /**
+   * `tensors`: the variable, then its slots; `sum`: on the host or a tensor; `numbers` as addon/binding.cc lists them.
+   * False where not finite; on a GPU that is known later, as `failed`.
+   */
   update(
     context: Context,
     kind: string,
     tensors: readonly TensorId[],
-    sum: Float32Array,
+    sum: Float32Array | TensorId,
     scale: number,
     numbers: readonly number[],
+    tag?: number,
   ): boolean;
+  /** On a GPU. `tensors`: x, gamma, beta, moving mean and variance; gives y, mean, variance and the new moving ones. */
+  batchNorm(
+    context: Context,
+    tensors: readonly TensorId[],
+    epsilon: number,
+    relu: boolean,
+    momentum: number,
+  ): [TensorId, TensorId, TensorId, TensorId, TensorId];
+  /** On a GPU. `tensors`: dy, x, gamma, beta, mean, variance; gives dx, dgamma, dbeta. */
+  batchNormGrad(
+    context: Context,
+    tensors: readonly TensorId[],
+    epsilon: number,
+    relu: boolean,
+  ): [TensorId, TensorId, TensorId];
 }
 
 /** What the addon throws: `code` names TensorFlow's status, `op` the op that failed, or ''. */
@@ -71,7 +109,7 @@ export function isAddonError(error: unknown): error is AddonError {
 export function loadAddon(release: Release, env: Readonly<Record<string, string | undefined>>): Addon {
   const { addon, library } = cachePaths(env, release);
   if (!existsSync(addon) || !existsSync(library)) {
-    throw new EngineError('engineMissing', 'the native engine is not staged here; run npm run native -- cpu');
+    throw new EngineError('engineMissing', 'the native engine is not staged here; run npm run native -- ' + release.device);
   }
   let loaded: Addon;
   try {
@@ -80,14 +118,14 @@ export function loadAddon(release: Release, env: Readonly<Record<string, string 
     const message = error instanceof Error ? error.message : String(error);
     throw new EngineError(
       'engineMissing',
-      `the native engine cannot be loaded (${message}); remove ${addon} and run npm run native -- cpu`,
+      `the native engine cannot be loaded (${message}); remove ${addon} and run npm run native -- ${release.device}`,
       { cause: error },
     );
   }
   if (loaded.version() !== release.version) {
     throw new EngineError(
       'engineMissing',
-      `the staged TensorFlow is ${loaded.version()} where ${release.version} is expected; remove ${library} and run npm run native -- cpu`,
+      `the staged TensorFlow is ${loaded.version()} where ${release.version} is expected; remove ${library} and run npm run native -- ${release.device}`,
     );
   }
   return loaded;

@@ -8,7 +8,9 @@ export async function compileAddon(paths: CachePaths, nodeHeaders: string): Prom
   await rm(paths.addonFolder, { recursive: true, force: true });
   await mkdir(paths.addonFolder, { recursive: true });
   const { loader, engine } = addonSources(paths.device);
-  const headers = ['-isystem', path.join(paths.library, 'include'), '-isystem', nodeHeaders];
+  const include = path.join(paths.library, 'include');
+  const folders = [include, path.join(include, 'external', 'farmhash_archive', 'src'), nodeHeaders];
+  const headers = [...folders.flatMap((folder) => ['-isystem', folder]), `-DHAYATE_SOURCES="${path.dirname(loader)}"`];
   const libraries = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'].map((name) =>
     path.join(paths.library, name),
   );

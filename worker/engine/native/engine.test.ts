@@ -45,7 +45,7 @@ describe('native engine', () => {
       for (const name of ['native', 'wasm'] as const) {
         const engine = await openEngine(name);
         const handles = [start, ...slots].map((data) => engine.upload(data, [data.length], 'float32'));
-        assert.equal(engine.update(handles[0]!, handles.slice(1), sum, 0.25, step), true);
+        assert.equal(engine.update(handles[0]!, handles.slice(1), sum, 0.25, step, 1), true);
         results.push(handles.map((handle) => engine.read(handle)));
         for (const handle of handles) engine.free(handle);
       }

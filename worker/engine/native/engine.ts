@@ -1,6 +1,16 @@
 import type { DType, Node } from '../../graph/graph.ts';
 import { elementsOf } from '../device.ts';
-import { type Engine, EngineError, type Handle, type HostData, type OptimizerStep } from '../engine.ts';
+import {
+  type DeviceMemory,
+  type Engine,
+  EngineError,
+  type EngineSettings,
+  type Handle,
+  type HostData,
+  type OptimizerStep,
+  type Transfer,
+} from '../engine.ts';
+import { attempt as attemptHost, ofType } from '../host-data.ts';
 import type { Addon, Context } from './addon.ts';
 import type { Kernel, KernelInputs } from './kernel.ts';
 import { kernels } from './kernels/table.ts';
@@ -14,12 +24,20 @@ export class NativeEngine implements Engine {
   private readonly forwarding: ReadonlySet<string>;
   private readonly ops: Ops;
 
+  private readonly device: EngineSettings['device'];
+
   /** `forwarding`: ops that write into the memory of a consumed input; see in-place.ts. */
-  constructor(addon: Addon, context: Context, forwarding: ReadonlySet<string>) {
+  constructor(
+    addon: Addon,
+    context: Context,
+    forwarding: ReadonlySet<string>,
+    device: EngineSettings['device'] = 'cpu',
+  ) {
+    this.device = device;
     this.addon = addon;
     this.context = context;
     this.forwarding = forwarding;
-    this.ops = new Ops({ addon, context }, forwarding);
+    this.ops = new Ops({ addon, context }, forwarding, device);
   }
 
   upload(data: HostData, shape: readonly number[], dtype: DType): Handle {
@@ -52,14 +70,59 @@ export class NativeEngine implements Engine {
     return data;
   }
 
-  readInto(handle: Handle, target: Float32Array): void {
+  send(handle: Handle, target: Float32Array): Transfer {
     if (handle.dtype !== 'float32') throw new EngineError('kernelFailed', `a tensor of ${handle.dtype} is no float32`);
-    attempt('readInto', () => this.addon.read(this.context, idOf(handle), target));
+    return attempt('send', () => this.addon.send(this.context, idOf(handle), target));
   }
 
-  update(variable: Handle, slots: readonly Handle[], sum: Float32Array, scale: number, step: OptimizerStep): boolean {
+  arrived(transfer: Transfer): boolean {
+    return transfer === 0 || attempt('arrived', () => this.addon.arrived(this.context, transfer));
+  }
+
+  wait(transfer: Transfer): void {
+    if (transfer !== 0) attempt('wait', () => this.addon.wait(this.context, transfer));
+  }
+
+  pin(memory: Float32Array): void {
+    attempt('pin', () => this.addon.pin(this.context, memory, true));
+  }
+
+  unpin(memory: Float32Array): void {
+    attempt('unpin', () => this.addon.pin(this.context, memory, false));
+  }
+
+  update(
+    variable: Handle,
+    slots: readonly Handle[],
+    sum: Float32Array | Handle,
+    scale: number,
+    step: OptimizerStep,
+    tag: number,
+  ): boolean {
     const ids = [variable, ...slots].map(idOf);
-    return attempt('update', () => this.addon.update(this.context, step.kind, ids, sum, scale, optimizerNumbers(step)));
+    const numbers = optimizerNumbers(step);
+    return attempt('update', () =>
+      this.addon.update(this.context, step.kind, ids, sourceOf(sum), scale, numbers, tag),
+    );
+  }
+
+  average(variable: Handle, sum: Float32Array | Handle, scale: number, tag: number): boolean {
+    const ids = [idOf(variable)];
+    return attempt('average', () => this.addon.update(this.context, 'average', ids, sourceOf(sum), scale, [], tag));
+  }
+
+  failedUpdate(): number | undefined {
+    return attempt('update', () => this.addon.failed(this.context)) || undefined;
+  }
+
+  deviceMemory(): DeviceMemory | undefined {
+    if (this.device === 'cpu') return undefined;
+    const [inUse, peak, limit, largest, reserved] = attempt('memory', () => this.addon.memory(this.context, false));
+    return { inUse, peak, limit, largest, reserved };
+  }
+
+  addressOf(handle: Handle): number | undefined {
+    return this.device === 'cpu' ? undefined : attempt('address', () => this.addon.address(this.context, idOf(handle)));
   }
 
   liveBytes(): number {
@@ -72,10 +135,11 @@ export class NativeEngine implements Engine {
 
   resetPeak(): void {
     this.ops.meter.peak = this.ops.meter.live;
+    if (this.device === 'gpu') attempt('memory', () => this.addon.memory(this.context, true));
   }
 
   runBytes(node: Node, shapes: (id: number) => { shape: readonly number[]; dtype: DType }): number {
-    const counting = new Ops(undefined, this.forwarding);
+    const counting = new Ops(undefined, this.forwarding, this.device);
     const made = new Map<number, Tensor>();
     const tensorOf = (id: number): Tensor => {
       const { shape, dtype } = shapes(id);
@@ -112,6 +176,10 @@ function idOf(handle: Handle): number {
   return (handle as Tensor).ref;
 }
 
+function sourceOf(sum: Float32Array | Handle): Float32Array | number {
+  return sum instanceof Float32Array ? sum : idOf(sum);
+}
+
 /** What the addon's update takes besides tensors; see addon/binding.cc. */
 function optimizerNumbers(step: OptimizerStep): number[] {
   switch (step.kind) {
@@ -134,27 +202,12 @@ function emptyOf({ shape, dtype }: Handle): HostData {
   return dtype === 'bool' ? new Uint8Array(length) : new Float32Array(length);
 }
 
-/** The same numbers in the array type of `dtype`. */
-function ofType(data: HostData, dtype: DType): HostData {
-  switch (dtype) {
-    case 'float32':
-      return data instanceof Float32Array ? data : Float32Array.from(data);
-    case 'int32':
-      return data instanceof Int32Array ? data : Int32Array.from(data);
-    case 'bool':
-      return data instanceof Uint8Array ? data : Uint8Array.from(data);
-    default:
-      return dtype satisfies never;
-  }
-}
-
 function attempt<T>(what: string, body: () => T): T {
-  try {
-    return body();
-  } catch (error) {
-    const known = engineErrorOf(what, error);
-    if (known instanceof EngineError) throw known;
-    const message = error instanceof Error ? error.message : String(error);
-    throw new EngineError('kernelFailed', `${what} failed: ${message}`, { cause: error });
-  }
+  return attemptHost(what, () => {
+    try {
+      return body();
+    } catch (error) {
+      throw engineErrorOf(what, error);
+    }
+  });
 }

@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { env } from 'node:process';
-import { type Engine, type EngineSettings, hostFloat32 } from '../engine.ts';
-import { loadAddon } from './addon.ts';
+import { type Engine, EngineError, type EngineSettings, hostFloat32 } from '../engine.ts';
+import { type Addon, type Context, isAddonError, loadAddon } from './addon.ts';
 import { NativeEngine } from './engine.ts';
+import { gpuEnvironment, gpuSettings } from './gpu-settings.ts';
 import { opsInPlace } from './in-place.ts';
 import { releaseOf } from './release.ts';
 import { sessionConfig } from './session-config.ts';
@@ -12,6 +13,30 @@ import { opThreads } from './threads.ts';
 export function openNativeEngine(settings: EngineSettings = hostFloat32): Engine {
   const addon = loadAddon(releaseOf(settings.device), env);
   const threads = opThreads(env, availableParallelism());
-  const context = addon.createContext(sessionConfig({ opThreads: threads }), '/device:CPU:0', threads);
-  return new NativeEngine(addon, context, opsInPlace(addon, context));
+  const context = settings.device === 'gpu' ? onGpu(addon, settings, threads) : onCpu(addon, threads);
+  return new NativeEngine(addon, context, opsInPlace(addon, context), settings.device);
+}
+
+function onCpu(addon: Addon, threads: number): Context {
+  return addon.createContext(sessionConfig({ opThreads: threads }), '/device:CPU:0', threads);
+}
+
+const gpuName = '/job:localhost/replica:0/task:0/device:GPU:0';
+
+function onGpu(addon: Addon, { precision }: EngineSettings, threads: number): Context {
+  const gpu = gpuSettings(precision, env);
+  addon.setEnvironment(gpuEnvironment(gpu));
+  try {
+    return addon.createContext(sessionConfig({ opThreads: threads, gpu }), gpuName, threads, precision === 'tf32');
+  } catch (error) {
+    if (!isAddonError(error)) throw error;
+    const advice = adviceFor(error.message);
+    throw new EngineError('engineMissing', `the GPU cannot be used: ${error.message}; ${advice}`, { cause: error });
+  }
+}
+
+function adviceFor(problem: string): string {
+  return problem.includes('GPUs are visible')
+    ? 'give this process one, with CUDA_VISIBLE_DEVICES or one GPU a pod'
+    : 'npm run native -- doctor says what is missing';
 }

@@ -1,6 +1,6 @@
 import type { DType } from '../../graph/graph.ts';
 import { ByteMeter, bytesPerElement, elementsOf } from '../device.ts';
-import { EngineError, type Handle, type HostData } from '../engine.ts';
+import { EngineError, type EngineSettings, type Handle, type HostData } from '../engine.ts';
 import { type Addon, type Context, isAddonError, type TensorId } from './addon.ts';
 import { type Attributes, flatten, typeNumber } from './attributes.ts';
 
@@ -39,19 +39,27 @@ export class Ops {
   /** Tensors made since the kernel began, to be released if it fails. */
   private made: Tensor[] = [];
 
+  /** Where tensors are computed; kernels differ. */
+  readonly device: EngineSettings['device'];
+
   /** `forwarding`: ops that, given a consumed input, write into its memory; matters where nothing is computed. */
-  constructor(computing: Computing | undefined, forwarding: ReadonlySet<string>) {
+  constructor(
+    computing: Computing | undefined,
+    forwarding: ReadonlySet<string>,
+    device: EngineSettings['device'] = 'cpu',
+  ) {
     this.computing = computing;
     this.forwarding = forwarding;
+    this.device = device;
   }
 
   /** Copies host data of the right type. */
   upload(data: HostData, { shape, dtype }: Spec): Tensor {
-    const id = this.call('upload', (addon, context) => addon.create(context, typeNumber[dtype], shape, data));
+    const id = this.call('upload', (addon, context) => addon.create(context, typeNumber[dtype], shape, data, false));
     return this.hold(id, { shape, dtype });
   }
 
-  /** A small tensor that an op takes as an argument (axes, sizes, a number); kept for ever, not counted. */
+  /** A small tensor that an op takes as an argument (axes and sizes on the host, or a number); kept for ever, not counted. */
   constant(values: readonly number[] | number, dtype: DType, shape?: readonly number[]): Tensor {
     const list = typeof values === 'number' ? [values] : values;
     const spec = { dtype, shape: shape ?? (typeof values === 'number' ? [] : [list.length]) };
@@ -59,7 +67,9 @@ export class Ops {
     const known = this.constants.get(key);
     if (known !== undefined) return known;
     const data = dtype === 'float32' ? Float32Array.from(list) : Int32Array.from(list);
-    const id = this.call('constant', (addon, context) => addon.create(context, typeNumber[dtype], spec.shape, data));
+    const id = this.call('constant', (addon, context) =>
+      addon.create(context, typeNumber[dtype], spec.shape, data, dtype === 'int32'),
+    );
     const tensor = { ...spec, buffer: { bytes: 0, references: 1 }, ref: id };
     this.constants.set(key, tensor);
     return tensor;
@@ -113,12 +123,27 @@ export class Ops {
     const id = this.call('MaxPoolGrad', (addon, context) =>
       addon.maxPoolGrad(context, image.ref, dy.ref, window, floor),
     );
+    this.meter.brief(this.device === 'gpu' ? winnerBytes(image, dy, window) : 0);
     return this.hold(id, { shape: image.shape, dtype: image.dtype });
   }
 
   /** Adds a bias along the last axis, then takes the ReLU if asked for, in the memory of a tensor that this kernel made. */
   addBias(tensor: Tensor, bias: Tensor, relu: boolean): void {
     this.call('BiasAdd', (addon, context) => addon.addBias(context, tensor.ref, bias.ref, relu));
+  }
+
+  /** On a GPU: y, mean, variance and the new moving ones from x, gamma, beta, moving mean and variance. */
+  batchNorm(inputs: readonly Tensor[], epsilon: number, relu: boolean, momentum: number): Tensor[] {
+    const refs = inputs.map(({ ref }) => ref);
+    const ids = this.call('BatchNorm', (addon, context) => addon.batchNorm(context, refs, epsilon, relu, momentum));
+    return [0, 1, 1, 1, 1].map((like, at) => this.hold(ids === 0 ? 0 : ids[at]!, inputs[like]!));
+  }
+
+  /** On a GPU: dx, dgamma and dbeta from dy, x, gamma, beta, mean and variance. */
+  batchNormGrad(inputs: readonly Tensor[], epsilon: number, relu: boolean): Tensor[] {
+    const refs = inputs.map(({ ref }) => ref);
+    const ids = this.call('BatchNormGrad', (addon, context) => addon.batchNormGrad(context, refs, epsilon, relu));
+    return [1, 2, 2].map((like, at) => this.hold(ids === 0 ? 0 : ids[at]!, inputs[like]!));
   }
 
   /** The same memory under another shape. */
@@ -156,7 +181,7 @@ export class Ops {
     const ids = inputs.map(({ ref }) => ref);
     const numbers = this.call(op, (addon, context) =>
       addon.execute(context, op, flatten(attributes), ids, flags, outputs.length),
-    );
+    ) as number[];
     let at = 0;
     return outputs.map((spec) => {
       const [id, type, source, axes] = numbers.slice(at, at + 4) as [number, number, number, number];
@@ -202,8 +227,8 @@ export class Ops {
     if (!taken.has(tensor.buffer)) this.drop(tensor);
   }
 
-  private call<T>(what: string, body: (addon: Addon, context: Context) => T): T {
-    if (this.computing === undefined) return 0 as T;
+  private call<T>(what: string, body: (addon: Addon, context: Context) => T): T | 0 {
+    if (this.computing === undefined) return 0;
     try {
       return body(this.computing.addon, this.computing.context);
     } catch (error) {
@@ -225,4 +250,13 @@ export function engineErrorOf(what: string, error: unknown): unknown {
 
 function bytesOf({ shape, dtype }: Spec): number {
   return elementsOf(shape) * bytesPerElement(dtype);
+}
+
+/** What the gradient of pooling with overlapping windows keeps on a GPU while it runs: two bytes a window. */
+function winnerBytes(image: Tensor, dy: Tensor, [height, width, down, right]: readonly number[]): number {
+  const isQuartering =
+    [height, width, down, right].every((size) => size === 2) &&
+    image.shape[1] === 2 * (dy.shape[1] as number) &&
+    image.shape[2] === 2 * (dy.shape[2] as number);
+  return isQuartering ? 0 : 2 * elementsOf(dy.shape);
 }

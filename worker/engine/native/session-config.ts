@@ -1,29 +1,51 @@
+import type { GpuSettings } from './gpu-settings.ts';
+
 /** How TensorFlow uses the machine. */
 export interface SessionSettings {
   /** Threads that one op may use. */
   opThreads: number;
+  /** The one GPU that is visible; without it, the CPU alone. */
+  gpu?: GpuSettings;
 }
 
 /**
- * A serialized tensorflow.ConfigProto: field 1 device_count (none but one CPU), 2 intra_op_parallelism_threads,
- * 5 inter_op_parallelism_threads (ops come one after another, so one).
+ * A serialized tensorflow.ConfigProto: field 1 device_count, 2 intra_op_parallelism_threads, 5
+ * inter_op_parallelism_threads (ops come one after another, so one), 6 gpu_options.
  */
-export function sessionConfig({ opThreads }: SessionSettings): Uint8Array {
+export function sessionConfig({ opThreads, gpu }: SessionSettings): Uint8Array {
   return Uint8Array.of(
     ...deviceCount('CPU', 1),
-    ...deviceCount('GPU', 0),
-    (2 << 3) | 0,
-    ...varint(opThreads),
-    (5 << 3) | 0,
-    ...varint(1),
+    ...deviceCount('GPU', gpu === undefined ? 0 : 1),
+    ...number(2, opThreads),
+    ...number(5, 1),
+    ...(gpu === undefined ? [] : message(6, gpuOptions(gpu))),
   );
+}
+
+/**
+ * GPUOptions: 4 allow_growth; 9 experimental, in it 1 virtual_devices with 1 memory_limit_mb, and 12
+ * disallow_retry_on_allocation_failure: memory that is missing now is missing ten seconds later too.
+ */
+function gpuOptions({ memoryLimitBytes }: GpuSettings): number[] {
+  const limit = memoryLimitBytes === undefined ? [] : message(1, float(1, memoryLimitBytes / 2 ** 20));
+  return [...(limit.length === 0 ? number(4, 1) : []), ...message(9, [...limit, ...number(12, 1)])];
 }
 
 /** An entry of a map field: key is field 1, value field 2. */
 function deviceCount(device: string, count: number): number[] {
-  const name = [...Buffer.from(device)];
-  const entry = [(1 << 3) | 2, name.length, ...name, (2 << 3) | 0, ...varint(count)];
-  return [(1 << 3) | 2, entry.length, ...entry];
+  return message(1, [...message(1, [...Buffer.from(device)]), ...number(2, count)]);
+}
+
+function message(field: number, bytes: readonly number[]): number[] {
+  return [(field << 3) | 2, ...varint(bytes.length), ...bytes];
+}
+
+function number(field: number, value: number): number[] {
+  return [field << 3, ...varint(value)];
+}
+
+function float(field: number, value: number): number[] {
+  return [(field << 3) | 5, ...new Uint8Array(Float32Array.of(value).buffer)];
 }
 
 function varint(value: number): number[] {

@@ -37,6 +37,12 @@ bool Boolean(napi_env env, napi_value value, const char* what) {
   return truth;
 }
 
+bool Flag(napi_env env, napi_value value, const char* what) {
+  napi_valuetype type = napi_undefined;
+  Check(env, napi_typeof(env, value, &type));
+  return type != napi_undefined && Boolean(env, value, what);
+}
+
 std::string Text(napi_env env, napi_value value, const char* what) {
   size_t length = 0;
   if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) {

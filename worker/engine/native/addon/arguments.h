@@ -18,6 +18,8 @@ void Check(napi_env env, napi_status status);
 int64_t Integer(napi_env env, napi_value value, const char* what);
 double Number(napi_env env, napi_value value, const char* what);
 bool Boolean(napi_env env, napi_value value, const char* what);
+// A boolean that may be left out, which is false.
+bool Flag(napi_env env, napi_value value, const char* what);
 std::string Text(napi_env env, napi_value value, const char* what);
 std::vector<napi_value> List(napi_env env, napi_value value, const char* what);
 std::vector<int64_t> Integers(napi_env env, napi_value value, const char* what);

@@ -9,9 +9,9 @@
 #include <variant>
 #include <vector>
 
+#include "device.h"
 #include "tensorflow/c/c_api.h"
 #include "tensorflow/c/eager/c_api.h"
-#include "tensorflow/c/eager/c_api_experimental.h"
 
 namespace hayate {
 
@@ -29,10 +29,12 @@ struct Attribute {
 struct ContextOptions {
   // Serialized tensorflow.ConfigProto; may be empty.
   std::string config;
-  // Where ops are placed, e.g. "/device:CPU:0"; empty leaves it to TensorFlow.
+  // Where ops are placed and tensors live: a device's whole name, CPU or GPU; empty is the CPU, ops left to TensorFlow.
   std::string device;
-  // Threads that kernels of our own may use.
+  // Threads that kernels of our own may use on the CPU.
   int threads = 1;
+  // Products on a GPU round their factors to TF32.
+  bool tf32 = false;
 };
 
 struct Output {
@@ -50,8 +52,9 @@ class Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  // A new tensor with a copy of `bytes` bytes of `data`.
-  TensorId Create(TF_DataType type, const std::vector<int64_t>& shape, const void* data, size_t bytes);
+  // A new tensor with a copy of `bytes` bytes of `data`; on the host where ops want an argument there, else on the
+  // context's device.
+  TensorId Create(TF_DataType type, const std::vector<int64_t>& shape, const void* data, size_t bytes, bool on_host);
 
   // A new tensor with undefined contents.
   TensorId Allocate(TF_DataType type, const std::vector<int64_t>& shape);
@@ -66,26 +69,30 @@ class Context {
 
   void Delete(TensorId id);
 
-  // Host address of a tensor's memory and its size.
-  void* Data(TensorId id, size_t* bytes);
-  TF_DataType Type(TensorId id);
-  std::vector<int64_t> Shape(TensorId id);
-  int threads() const { return threads_; }
+  // A tensor's memory.
+  Region Memory(TensorId id) const { return RegionOf(Find(id)); }
+  // Copies a tensor's bytes to the host, and waits for them.
+  void Read(TensorId id, void* to) const;
+  void Write(TensorId id, const void* from) const;
+  // Copies a tensor's bytes to the host; see Device::Send.
+  Ticket Send(TensorId id, void* to) const;
+  TF_DataType Type(TensorId id) const;
+  std::vector<int64_t> Shape(TensorId id) const;
   size_t Count() const { return tensors_.size(); }
+  Device& device() const { return *device_; }
 
  private:
-  struct Region {
-    const char* start;
-    size_t bytes;
-  };
-
   TFE_TensorHandle* Find(TensorId id) const;
   TensorId Keep(TFE_TensorHandle* handle);
-  void* DataOf(TFE_TensorHandle* handle, size_t* bytes) const;
+  // The device that a handle's memory is on.
+  Device& DeviceOf(TFE_TensorHandle* handle) const;
+  Region RegionOf(TFE_TensorHandle* handle) const { return device_->RegionOf(handle); }
 
   TFE_Context* context_ = nullptr;
-  std::string device_;
-  int threads_;
+  std::string placement_;
+  std::unique_ptr<Device> host_;
+  std::unique_ptr<Device> gpu_;
+  Device* device_ = nullptr;
   std::unordered_map<TensorId, TFE_TensorHandle*> tensors_;
   TensorId next_ = 1;
 };

@@ -68,4 +68,14 @@ HAYATE_WIDE bool Update(const Adam& settings, float* __restrict variable, float*
   return bad == 0;
 }
 
+HAYATE_WIDE bool Average(float* __restrict variable, const float* __restrict sum, double scale, size_t length) {
+  int bad = 0;
+  for (size_t i = 0; i < length; i++) {
+    const double mean = sum[i] * scale;
+    bad |= Bad(mean);
+    variable[i] = static_cast<float>(mean);
+  }
+  return bad == 0;
+}
+
 }  // namespace hayate

@@ -27,4 +27,7 @@ bool Update(const Momentum& settings, float* variable, float* velocity, const fl
 bool Update(const Adam& settings, float* variable, float* first, float* second, const float* sum, double scale,
             size_t length);
 
+// variable = sum × scale
+bool Average(float* variable, const float* sum, double scale, size_t length);
+
 }  // namespace hayate

@@ -50,6 +50,10 @@ function moved(ops: Ops, before: Tensor, batch: Tensor, momentum: number): Tenso
 /** y, the batch's mean and biased variance, the new moving mean and variance. */
 const batchNormTraining: Kernel = (ops, inputs, attrs) => {
   const [x, gamma, beta] = [input(inputs, 'x'), input(inputs, 'gamma'), input(inputs, 'beta')];
+  if (ops.device === 'gpu') {
+    const given = [x, gamma, beta, input(inputs, 'movingMean'), input(inputs, 'movingVariance')];
+    return ops.batchNorm(given, attrs['epsilon'] as number, false, attrs['momentum'] as number);
+  }
   const none = ops.constant([], 'float32');
   const flat = asImages(ops, x);
   const attributes = { epsilon: float(attrs['epsilon'] as number), is_training: bool(true) };
@@ -69,6 +73,9 @@ const batchNormTraining: Kernel = (ops, inputs, attrs) => {
 const batchNormTrainingGrad: Kernel = (ops, inputs, attrs) => {
   const [dy, x, gamma] = [input(inputs, 'dy'), input(inputs, 'x'), input(inputs, 'gamma')];
   const statistics = [input(inputs, 'mean'), input(inputs, 'variance')];
+  if (ops.device === 'gpu') {
+    return ops.batchNormGrad([dy, x, gamma, gamma, ...statistics], attrs['epsilon'] as number, false);
+  }
   const flat = [dy, x].map((tensor) => asImages(ops, tensor)) as [Tensor, Tensor];
   const attributes = { epsilon: float(attrs['epsilon'] as number), is_training: bool(true) };
   const outs = [flat[1], gamma, gamma, undefined, undefined];

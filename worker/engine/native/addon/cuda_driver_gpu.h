@@ -1,0 +1,73 @@
+// As much of the CUDA driver and of its run-time compiler as the engine needs, found when the first GPU is opened: the
+// addon is built without a CUDA toolkit, and loads on machines without a driver.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace hayate::cuda {
+
+using Result = int;
+using Device = int;
+using Context = void*;
+using Stream = void*;
+using Event = void*;
+using Module = void*;
+using Function = void*;
+using Pointer = unsigned long long;
+
+inline constexpr int kSuccess = 0;
+inline constexpr int kNotReady = 600;
+inline constexpr unsigned kStreamNonBlocking = 1;
+inline constexpr unsigned kEventBlockingSync = 1;
+inline constexpr unsigned kEventDisableTiming = 2;
+inline constexpr unsigned kHostPortable = 1;
+inline constexpr unsigned kHostMapped = 2;
+inline constexpr int kMajor = 75, kMinor = 76, kProcessors = 16;
+
+struct Driver {
+  Result (*init)(unsigned);
+  Result (*device_count)(int*);
+  Result (*device_get)(Device*, int);
+  Result (*device_name)(char*, int, Device);
+  Result (*device_attribute)(int*, int, Device);
+  Result (*primary_context)(Context*, Device);
+  Result (*release_context)(Device);
+  Result (*set_context)(Context);
+  Result (*error_text)(Result, const char**);
+  Result (*stream_create)(Stream*, unsigned);
+  Result (*stream_destroy)(Stream);
+  Result (*stream_wait)(Stream, Event, unsigned);
+  Result (*stream_synchronize)(Stream);
+  Result (*event_create)(Event*, unsigned);
+  Result (*event_destroy)(Event);
+  Result (*event_record)(Event, Stream);
+  Result (*event_query)(Event);
+  Result (*event_synchronize)(Event);
+  Result (*to_device)(Pointer, const void*, size_t, Stream);
+  Result (*to_host)(void*, Pointer, size_t, Stream);
+  Result (*on_device)(Pointer, Pointer, size_t, Stream);
+  Result (*memory_info)(size_t*, size_t*);
+  Result (*memory_allocate)(Pointer*, size_t);
+  Result (*memory_free)(Pointer);
+  Result (*host_allocate)(void**, size_t, unsigned);
+  Result (*host_free)(void*);
+  Result (*host_register)(void*, size_t, unsigned);
+  Result (*host_unregister)(void*);
+  Result (*module_load)(Module*, const void*);
+  Result (*module_unload)(Module);
+  Result (*module_function)(Function*, Module, const char*);
+  Result (*launch)(Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream, void**,
+                   void**);
+};
+
+// Throws Failure FAILED_PRECONDITION where there is no driver.
+const Driver& Load();
+
+// Throws Failure when `result` is an error; `what` is what was tried.
+void Check(Result result, const char* what);
+
+// Machine code of `source` for a GPU of this capability. Throws Failure with the compiler's words.
+std::string Compile(const char* source, int major, int minor);
+
+}  // namespace hayate::cuda

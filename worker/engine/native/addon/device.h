@@ -1,0 +1,103 @@
+// Where a context's tensors live: their memory, how bytes get in and out, and the kernels of our own. Handles are
+// TensorFlow's. Everything is in the order of the calls, whether it has happened or not when a call returns.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host_kernels.h"
+#include "optimizer.h"
+#include "tensorflow/c/c_api.h"
+#include "tensorflow/c/eager/c_api.h"
+
+namespace hayate {
+
+struct Region {
+  char* start;
+  size_t bytes;
+};
+
+// A transfer under way, counted from 1; 0 is over.
+using Ticket = uint64_t;
+
+struct MemoryStatistics {
+  int64_t in_use, peak, limit, largest, reserved;
+};
+
+// A gradient on its way into a variable: on the host, or in a tensor's memory.
+struct Gradient {
+  const float* host;
+  const float* tensor;
+};
+
+struct Normalisation {
+  int64_t rows;
+  int channels;
+  float epsilon;
+  bool relu;
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  // Memory of a tensor, wherever it is, without waiting for what is being computed.
+  virtual Region RegionOf(TFE_TensorHandle* handle) const = 0;
+  // False where a tensor of this device has its memory on the host, as TensorFlow's small integers have.
+  virtual bool IsHere(TFE_TensorHandle* handle) const = 0;
+
+  // A new tensor with undefined contents.
+  virtual TFE_TensorHandle* Allocate(TF_DataType type, const std::vector<int64_t>& shape) = 0;
+  // The same memory under another shape of as many elements.
+  virtual TFE_TensorHandle* View(TFE_TensorHandle* handle, const std::vector<int64_t>& shape) = 0;
+  virtual void Fill(const Region& to, const void* from) = 0;
+  virtual void Copy(const Region& to, const char* from) = 0;
+  // Waits until the bytes are there.
+  virtual void Read(const Region& from, void* to) = 0;
+
+  // Copies to the host; returns at once. The memory stays until the bytes have arrived, even if the tensor goes.
+  virtual Ticket Send(TFE_TensorHandle* from, void* to) = 0;
+  virtual bool Arrived(Ticket ticket) = 0;
+  virtual void Wait(Ticket ticket) = 0;
+  // Tells the device that memory of the host will be copied from and to.
+  virtual void Pin(void* memory, size_t bytes) = 0;
+  virtual void Unpin(void* memory) = 0;
+  // Waits for everything.
+  virtual void Finish() = 0;
+
+  // False when the gradient is known not to be finite; where that is known later, Failed() returns `tag` then.
+  virtual bool Update(const Sgd& settings, float* variable, Gradient sum, double scale, size_t length, int tag) = 0;
+  virtual bool Update(const Momentum& settings, float* variable, float* velocity, Gradient sum, double scale,
+                      size_t length, int tag) = 0;
+  virtual bool Update(const Adam& settings, float* variable, float* first, float* second, Gradient sum, double scale,
+                      size_t length, int tag) = 0;
+  // variable = sum × scale
+  virtual bool Average(float* variable, Gradient sum, double scale, size_t length, int tag) = 0;
+  // Tag of an update that has met a number that is not finite, or 0; forgets it.
+  virtual int Failed() = 0;
+
+  virtual void AddBias(float* values, const float* bias, int64_t rows, int64_t channels, bool relu) = 0;
+  virtual void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor) = 0;
+  // out: y, mean, variance, moving mean, moving variance; in: x, gamma, beta, moving mean, moving variance.
+  virtual void BatchNorm(const Normalisation& norm, double momentum, const std::vector<float*>& in,
+                         const std::vector<float*>& out) = 0;
+  // out: dx, dgamma, dbeta; in: dy, x, gamma, beta, mean, variance.
+  virtual void BatchNormGrad(const Normalisation& norm, const std::vector<float*>& in,
+                             const std::vector<float*>& out) = 0;
+
+  virtual MemoryStatistics Statistics() const = 0;
+  virtual void ResetPeak() = 0;
+  // One line for people: name and memory.
+  virtual std::string Description() const = 0;
+};
+
+// Memory of the host; `threads` are for kernels of our own.
+std::unique_ptr<Device> OpenHost(int threads);
+
+// The GPU that the context computes on. Throws Failure where this build or this machine has none.
+std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, bool tf32);
+
+}  // namespace hayate

@@ -1,0 +1,403 @@
+// Kernels on tensors in a GPU's memory. NVRTC compiles them at start for the GPU that is there, without contraction of
+// products and sums; gpu_kernels_gpu.cc starts them. Images are NHWC. Where a kernel of host_kernels.cc or optimizer.cc
+// has the same name, it does the same arithmetic in the same order, and gives the same bits.
+
+typedef long long int64;
+
+// As in host_kernels.h.
+struct Window {
+  int64 batch, in_height, in_width, channels, out_height, out_width;
+  int64 filter_height, filter_width, stride_height, stride_width, top, left;
+};
+
+#define FOR_EACH(Index, i, count) \
+  for (Index i = blockIdx.x * (Index)blockDim.x + threadIdx.x; i < (Index)(count); i += gridDim.x * (Index)blockDim.x)
+
+// ---- optimizers: `bad` is a word of the host's memory that gets `tag` when a gradient is not finite
+
+__device__ void Report(bool isBad, volatile int* bad, int tag) {
+  if (isBad) *bad = tag;
+}
+
+__device__ bool Bad(double gradient) { return !(fabs(gradient) <= 1.7976931348623157e308); }
+
+extern "C" __global__ void update_sgd(float* variable, const float* sum, double scale, double rate, int* bad, int tag,
+                                      int64 length) {
+  bool isBad = false;
+  FOR_EACH(int64, i, length) {
+    const double gradient = sum[i] * scale;
+    isBad |= Bad(gradient);
+    variable[i] = (float)(variable[i] - rate * gradient);
+  }
+  Report(isBad, bad, tag);
+}
+
+extern "C" __global__ void update_momentum(float* variable, float* velocity, const float* sum, double scale, double rate,
+                                           double momentum, int nesterov, int* bad, int tag, int64 length) {
+  bool isBad = false;
+  FOR_EACH(int64, i, length) {
+    const double gradient = sum[i] * scale;
+    isBad |= Bad(gradient);
+    const double next = momentum * velocity[i] + gradient;
+    velocity[i] = (float)next;
+    const double way = nesterov ? gradient + momentum * next : next;
+    variable[i] = (float)(variable[i] - rate * way);
+  }
+  Report(isBad, bad, tag);
+}
+
+extern "C" __global__ void update_adam(float* variable, float* first, float* second, const float* sum, double scale,
+                                       double rate, double beta1, double beta2, double epsilon, double firstCorrection,
+                                       double secondCorrection, int* bad, int tag, int64 length) {
+  bool isBad = false;
+  FOR_EACH(int64, i, length) {
+    const double gradient = sum[i] * scale;
+    isBad |= Bad(gradient);
+    const double m = beta1 * first[i] + (1 - beta1) * gradient;
+    const double v = beta2 * second[i] + (1 - beta2) * gradient * gradient;
+    first[i] = (float)m;
+    second[i] = (float)v;
+    const double change = (m * firstCorrection) / (sqrt(v * secondCorrection) + epsilon);
+    variable[i] = (float)(variable[i] - rate * change);
+  }
+  Report(isBad, bad, tag);
+}
+
+// target = sum × scale
+extern "C" __global__ void average(float* target, const float* sum, double scale, int* bad, int tag, int64 length) {
+  bool isBad = false;
+  FOR_EACH(int64, i, length) {
+    const double mean = sum[i] * scale;
+    isBad |= Bad(mean);
+    target[i] = (float)mean;
+  }
+  Report(isBad, bad, tag);
+}
+
+// ---- bias, in place
+
+template <typename Index>
+__device__ void AddBias(float* values, const float* bias, int64 length, int channels, int relu) {
+  FOR_EACH(Index, i, length) {
+    const float sum = values[i] + bias[i % (Index)channels];
+    values[i] = relu && sum < 0.0f ? 0.0f : sum;
+  }
+}
+
+__device__ float Biased(float value, float bias, int relu) {
+  const float sum = value + bias;
+  return relu && sum < 0.0f ? 0.0f : sum;
+}
+
+extern "C" __global__ void add_bias(float* values, const float* bias, int64 length, int channels, int relu) {
+  if (channels % 4 != 0) {
+    AddBias<int64>(values, bias, length, channels, relu);
+    return;
+  }
+  float4* const wide = (float4*)values;
+  const float4* const biases = (const float4*)bias;
+  const unsigned quarter = channels / 4;
+  FOR_EACH(unsigned, i, length / 4) {
+    const float4 v = wide[i], b = biases[i % quarter];
+    wide[i] = make_float4(Biased(v.x, b.x, relu), Biased(v.y, b.y, relu), Biased(v.z, b.z, relu), Biased(v.w, b.w, relu));
+  }
+}
+
+// ---- max pooling: gradient to the first largest element of each window, unless that is not above `floor`
+
+extern "C" __global__ void max_pool_grad_quarter(Window w, const float* image, const float* dy, float* target,
+                                                 float floor) {
+  const unsigned channels = w.channels, columns = w.out_width, row_in = w.in_width * w.channels;
+  FOR_EACH(unsigned, i, w.batch * w.out_height * w.out_width * w.channels) {
+    const unsigned c = i % channels, place = i / channels, column = place % columns, row = place / columns;
+    const int64 upper = 2 * (int64)row * row_in + 2 * column * channels + c, lower = upper + row_in;
+    const float x0 = image[upper], x1 = image[upper + channels], x2 = image[lower], x3 = image[lower + channels];
+    const float gradient = dy[i];
+    const float above = x0 < x1 ? x1 : x0, below = x2 < x3 ? x3 : x2;
+    const bool any = (above < below ? below : above) > floor, in_upper = above >= below;
+    const bool first = x0 >= x1, third = x2 >= x3;
+    target[upper] = any && in_upper && first ? gradient : 0.0f;
+    target[upper + channels] = any && in_upper && !first ? gradient : 0.0f;
+    target[lower] = any && !in_upper && third ? gradient : 0.0f;
+    target[lower + channels] = any && !in_upper && !third ? gradient : 0.0f;
+  }
+}
+
+// winner[output] = 1 + place in the window, row by row; 0 where nothing is above `floor`
+extern "C" __global__ void max_pool_winners(Window w, const float* image, unsigned short* winner, float floor) {
+  const unsigned channels = w.channels, columns = w.out_width, rows = w.out_height;
+  FOR_EACH(unsigned, i, w.batch * w.out_height * w.out_width * w.channels) {
+    const unsigned c = i % channels, place = i / channels;
+    const int ow = place % columns, oh = place / columns % rows, n = place / columns / rows;
+    const int y = oh * (int)w.stride_height - (int)w.top, x = ow * (int)w.stride_width - (int)w.left;
+    float largest = floor;
+    unsigned short best = 0;
+    for (int kh = 0; kh < (int)w.filter_height; kh++) {
+      if (y + kh < 0 || y + kh >= (int)w.in_height) continue;
+      for (int kw = 0; kw < (int)w.filter_width; kw++) {
+        if (x + kw < 0 || x + kw >= (int)w.in_width) continue;
+        const float value = image[(((int64)n * w.in_height + y + kh) * w.in_width + x + kw) * channels + c];
+        if (value > largest) {
+          largest = value;
+          best = (unsigned short)(kh * (int)w.filter_width + kw + 1);
+        }
+      }
+    }
+    winner[i] = best;
+  }
+}
+
+extern "C" __global__ void max_pool_gather(Window w, const unsigned short* winner, const float* dy, float* target) {
+  const unsigned channels = w.channels, columns = w.in_width, rows = w.in_height;
+  FOR_EACH(unsigned, i, w.batch * w.in_height * w.in_width * w.channels) {
+    const unsigned c = i % channels, place = i / channels;
+    const int x = place % columns + (int)w.left, y = place / columns % rows + (int)w.top, n = place / columns / rows;
+    const int first_oh = y < (int)w.filter_height ? 0 : (y - (int)w.filter_height) / (int)w.stride_height + 1;
+    const int first_ow = x < (int)w.filter_width ? 0 : (x - (int)w.filter_width) / (int)w.stride_width + 1;
+    const int last_oh = min(y / (int)w.stride_height, (int)w.out_height - 1);
+    const int last_ow = min(x / (int)w.stride_width, (int)w.out_width - 1);
+    float sum = 0.0f;
+    for (int oh = first_oh; oh <= last_oh; oh++) {
+      for (int ow = first_ow; ow <= last_ow; ow++) {
+        const int64 out = (((int64)n * w.out_height + oh) * w.out_width + ow) * channels + c;
+        const int own = (y - oh * (int)w.stride_height) * (int)w.filter_width + x - ow * (int)w.stride_width + 1;
+        if (winner[out] == own) sum += dy[out];
+      }
+    }
+    target[i] = sum;
+  }
+}
+
+// ---- batch normalisation over rows of channels; V neighbouring channels a thread
+
+struct Norm {
+  int64 rows;
+  int channels;
+  float epsilon;
+  int relu;
+};
+
+template <int V>
+__device__ void Load(const float* from, float* to) {
+  if (V == 4) {
+    const float4 v = *(const float4*)from;
+    to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+  } else {
+    to[0] = from[0];
+  }
+}
+
+template <int V>
+__device__ void Store(float* to, const float* from) {
+  if (V == 4) {
+    *(float4*)to = make_float4(from[0], from[1], from[2], from[3]);
+  } else {
+    to[0] = from[0];
+  }
+}
+
+// y = x · factor + shift
+template <int V>
+struct Line {
+  float mean[V], inverse[V], factor[V], shift[V];
+  __device__ Line(const Norm& n, const float* means, const float* variances, const float* gamma, const float* beta, int c) {
+    float variance[V], g[V], b[V];
+    Load<V>(means + c, mean);
+    Load<V>(variances + c, variance);
+    Load<V>(gamma + c, g);
+    Load<V>(beta + c, b);
+    for (int k = 0; k < V; k++) {
+      inverse[k] = 1.0f / sqrtf(variance[k] + n.epsilon);
+      factor[k] = g[k] * inverse[k];
+      shift[k] = b[k] - mean[k] * factor[k];
+    }
+  }
+};
+
+#define CHANNEL(V) ((blockIdx.x * blockDim.x + threadIdx.x) * V)
+#define FOR_ROWS(row, rows) \
+  _Pragma("unroll 4") for (int64 row = blockIdx.y * (int64)blockDim.y + threadIdx.y; row < rows; row += gridDim.y * (int64)blockDim.y)
+
+// Adds a[] and b[] over the rows of a block; thread row 0 writes them to partial[blockIdx.y][0 and 1][channel].
+template <int V>
+__device__ void WriteSums(float* a, float* b, float* partial, int channels, int c) {
+  extern __shared__ float scratch[];
+  const int lane = threadIdx.x, lanes = blockDim.x;
+  for (int half = blockDim.y / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (threadIdx.y >= half && threadIdx.y < 2 * half) {
+      for (int k = 0; k < V; k++) {
+        scratch[((threadIdx.y - half) * 2 * V + k) * lanes + lane] = a[k];
+        scratch[((threadIdx.y - half) * 2 * V + V + k) * lanes + lane] = b[k];
+      }
+    }
+    __syncthreads();
+    if (threadIdx.y < half) {
+      for (int k = 0; k < V; k++) {
+        a[k] += scratch[(threadIdx.y * 2 * V + k) * lanes + lane];
+        b[k] += scratch[(threadIdx.y * 2 * V + V + k) * lanes + lane];
+      }
+    }
+  }
+  if (threadIdx.y == 0 && c < channels) {
+    Store<V>(partial + (int64)blockIdx.y * 2 * channels + c, a);
+    Store<V>(partial + ((int64)blockIdx.y * 2 + 1) * channels + c, b);
+  }
+}
+
+// Sums of x − x₀ and of its square, where x₀ is the channel's first element.
+template <int V>
+__device__ void Moments(const Norm& n, const float* x, float* partial) {
+  const int c = CHANNEL(V);
+  float a[V] = {}, b[V] = {};
+  if (c < n.channels) {
+    float origin[V];
+    Load<V>(x + c, origin);
+    FOR_ROWS(row, n.rows) {
+      float v[V];
+      Load<V>(x + row * n.channels + c, v);
+      for (int k = 0; k < V; k++) {
+        const float d = v[k] - origin[k];
+        a[k] += d;
+        b[k] += d * d;
+      }
+    }
+  }
+  WriteSums<V>(a, b, partial, n.channels, c);
+}
+
+extern "C" __global__ void batch_norm_moments4(Norm n, const float* x, float* partial) { Moments<4>(n, x, partial); }
+extern "C" __global__ void batch_norm_moments1(Norm n, const float* x, float* partial) { Moments<1>(n, x, partial); }
+
+// Sums of partial[0 … blocks)[half][c] in double precision; the result is valid in thread row 0.
+__device__ double Total(const float* partial, int blocks, int channels, int half, int c) {
+  __shared__ double sums[16][32];
+  double sum = 0;
+  if (c < channels) {
+    for (int block = threadIdx.y; block < blocks; block += blockDim.y) sum += partial[((int64)block * 2 + half) * channels + c];
+  }
+  __syncthreads();
+  sums[threadIdx.y][threadIdx.x] = sum;
+  __syncthreads();
+  if (threadIdx.y == 0) {
+    for (int y = 1; y < blockDim.y; y++) sum += sums[y][threadIdx.x];
+  }
+  return sum;
+}
+
+// Blocks of 32 × 16 threads, a channel a column.
+extern "C" __global__ void batch_norm_statistics(Norm n, const float* partial, int blocks, const float* x, double momentum,
+                                                 const float* moving_mean, const float* moving_variance, float* mean,
+                                                 float* variance, float* next_mean, float* next_variance) {
+  const int c = blockIdx.x * blockDim.x + threadIdx.x;
+  const double first = Total(partial, blocks, n.channels, 0, c), second = Total(partial, blocks, n.channels, 1, c);
+  if (threadIdx.y != 0 || c >= n.channels) return;
+  const double away = first / n.rows, spread = second / n.rows - away * away;
+  mean[c] = (float)(x[c] + away);
+  variance[c] = spread < 0 ? 0.0f : (float)spread;
+  next_mean[c] = (float)(moving_mean[c] - (moving_mean[c] - (double)mean[c]) * (1 - momentum));
+  next_variance[c] = (float)(moving_variance[c] - (moving_variance[c] - (double)variance[c]) * (1 - momentum));
+}
+
+template <int V>
+__device__ void Normalise(const Norm& n, const float* x, const float* mean, const float* variance, const float* gamma,
+                          const float* beta, float* y) {
+  const int c = CHANNEL(V);
+  if (c >= n.channels) return;
+  const Line<V> line(n, mean, variance, gamma, beta, c);
+  FOR_ROWS(row, n.rows) {
+    float v[V];
+    Load<V>(x + row * n.channels + c, v);
+    for (int k = 0; k < V; k++) {
+      const float value = v[k] * line.factor[k] + line.shift[k];
+      v[k] = n.relu && value < 0.0f ? 0.0f : value;
+    }
+    Store<V>(y + row * n.channels + c, v);
+  }
+}
+
+extern "C" __global__ void batch_norm_apply4(Norm n, const float* x, const float* mean, const float* variance,
+                                             const float* gamma, const float* beta, float* y) {
+  Normalise<4>(n, x, mean, variance, gamma, beta, y);
+}
+extern "C" __global__ void batch_norm_apply1(Norm n, const float* x, const float* mean, const float* variance,
+                                             const float* gamma, const float* beta, float* y) {
+  Normalise<1>(n, x, mean, variance, gamma, beta, y);
+}
+
+// Sums of dy and of dy · x̂; with `relu`, dy counts only where the result was above 0.
+template <int V>
+__device__ void GradientSums(const Norm& n, const float* dy, const float* x, const float* mean, const float* variance,
+                             const float* gamma, const float* beta, float* partial) {
+  const int c = CHANNEL(V);
+  float a[V] = {}, b[V] = {};
+  if (c < n.channels) {
+    const Line<V> line(n, mean, variance, gamma, beta, c);
+    FOR_ROWS(row, n.rows) {
+      float v[V], d[V];
+      Load<V>(x + row * n.channels + c, v);
+      Load<V>(dy + row * n.channels + c, d);
+      for (int k = 0; k < V; k++) {
+        if (n.relu && !(v[k] * line.factor[k] + line.shift[k] > 0.0f)) d[k] = 0.0f;
+        a[k] += d[k];
+        b[k] += d[k] * ((v[k] - line.mean[k]) * line.inverse[k]);
+      }
+    }
+  }
+  WriteSums<V>(a, b, partial, n.channels, c);
+}
+
+extern "C" __global__ void batch_norm_grad_sums4(Norm n, const float* dy, const float* x, const float* mean,
+                                                 const float* variance, const float* gamma, const float* beta,
+                                                 float* partial) {
+  GradientSums<4>(n, dy, x, mean, variance, gamma, beta, partial);
+}
+extern "C" __global__ void batch_norm_grad_sums1(Norm n, const float* dy, const float* x, const float* mean,
+                                                 const float* variance, const float* gamma, const float* beta,
+                                                 float* partial) {
+  GradientSums<1>(n, dy, x, mean, variance, gamma, beta, partial);
+}
+
+extern "C" __global__ void batch_norm_grad_totals(Norm n, const float* partial, int blocks, float* dgamma, float* dbeta) {
+  const int c = blockIdx.x * blockDim.x + threadIdx.x;
+  const double first = Total(partial, blocks, n.channels, 0, c), second = Total(partial, blocks, n.channels, 1, c);
+  if (threadIdx.y != 0 || c >= n.channels) return;
+  dbeta[c] = (float)first;
+  dgamma[c] = (float)second;
+}
+
+template <int V>
+__device__ void InputGradient(const Norm& n, const float* dy, const float* x, const float* mean, const float* variance,
+                              const float* gamma, const float* beta, const float* dgamma, const float* dbeta, float* dx) {
+  const int c = CHANNEL(V);
+  if (c >= n.channels) return;
+  const Line<V> line(n, mean, variance, gamma, beta, c);
+  float ofGamma[V], ofBeta[V];
+  Load<V>(dgamma + c, ofGamma);
+  Load<V>(dbeta + c, ofBeta);
+  for (int k = 0; k < V; k++) {
+    ofGamma[k] /= n.rows;
+    ofBeta[k] /= n.rows;
+  }
+  FOR_ROWS(row, n.rows) {
+    float v[V], d[V];
+    Load<V>(x + row * n.channels + c, v);
+    Load<V>(dy + row * n.channels + c, d);
+    for (int k = 0; k < V; k++) {
+      if (n.relu && !(v[k] * line.factor[k] + line.shift[k] > 0.0f)) d[k] = 0.0f;
+      d[k] = line.factor[k] * (d[k] - ofBeta[k] - (v[k] - line.mean[k]) * line.inverse[k] * ofGamma[k]);
+    }
+    Store<V>(dx + row * n.channels + c, d);
+  }
+}
+
+extern "C" __global__ void batch_norm_grad4(Norm n, const float* dy, const float* x, const float* mean,
+                                            const float* variance, const float* gamma, const float* beta,
+                                            const float* dgamma, const float* dbeta, float* dx) {
+  InputGradient<4>(n, dy, x, mean, variance, gamma, beta, dgamma, dbeta, dx);
+}
+extern "C" __global__ void batch_norm_grad1(Norm n, const float* dy, const float* x, const float* mean,
+                                            const float* variance, const float* gamma, const float* beta,
+                                            const float* dgamma, const float* dbeta, float* dx) {
+  InputGradient<1>(n, dy, x, mean, variance, gamma, beta, dgamma, dbeta, dx);
+}

@@ -1,0 +1,254 @@
+// Tensors on an NVIDIA GPU. What TensorFlow's C API does not give (a tensor's address without waiting for the device,
+// the compute stream, the allocator) comes from the classes behind it, of the one version that the engine is built for.
+#include "cuda_driver_gpu.h"
+#include "device.h"
+#include "gpu_kernels_gpu.h"
+#include "gpu_transfers_gpu.h"
+#include "tensorflow/c/eager/tfe_context_internal.h"
+#include "tensorflow/c/eager/tfe_tensorhandle_internal.h"
+#include "tensorflow/core/common_runtime/eager/context.h"
+#include "tensorflow/core/common_runtime/eager/tensor_handle.h"
+#include "tensorflow/core/framework/tensor.h"
+#include "tensorflow_handles.h"
+#include "tsl/platform/tensor_float_32_utils.h"
+#include "xla/stream_executor/stream.h"
+
+namespace hayate {
+namespace {
+
+namespace tf = tensorflow;
+
+void Check(const absl::Status& status) {
+  if (!status.ok()) throw Failure(static_cast<TF_Code>(status.code()), std::string(status.message()));
+}
+
+tf::TensorHandle* Of(TFE_TensorHandle* handle) { return tf::TensorHandleFromInterface(tf::unwrap(handle)); }
+
+const tf::Tensor& TensorOf(TFE_TensorHandle* handle) {
+  const tf::Tensor* tensor = nullptr;
+  Check(Of(handle)->Tensor(&tensor));
+  return *tensor;
+}
+
+tf::TensorShape ShapeOf(const std::vector<int64_t>& sizes) {
+  tf::TensorShape shape;
+  for (const int64_t size : sizes) shape.AddDim(size);
+  return shape;
+}
+
+class GpuDevice : public Device {
+ public:
+  GpuDevice(tf::EagerContext* context, tf::Device* device, cuda::Device gpu, cuda::Stream stream)
+      : driver_(cuda::Load()),
+        context_(context),
+        device_(device),
+        gpu_(gpu),
+        allocator_(device->GetAllocator(tf::AllocatorAttributes())),
+        kernels_(gpu, stream),
+        transfers_(stream),
+        stream_(stream) {
+    void* word = nullptr;
+    cuda::Check(driver_.host_allocate(&word, sizeof(int), cuda::kHostPortable | cuda::kHostMapped), "allocating");
+    bad_ = static_cast<int*>(word);
+    *bad_ = 0;
+  }
+
+  ~GpuDevice() override {
+    driver_.set_context(cuda_context_);
+    driver_.stream_synchronize(stream_);
+    driver_.host_free(bad_);
+  }
+
+  // Contexts are current by thread; TensorFlow leaves its own behind, which is the same one.
+  void Enter() const { cuda::Check(driver_.set_context(cuda_context_), "entering the GPU"); }
+  void Own(cuda::Context context) { cuda_context_ = context; }
+
+  Region RegionOf(TFE_TensorHandle* handle) const override {
+    const auto bytes = TensorOf(handle).tensor_data();
+    return {const_cast<char*>(bytes.data()), bytes.size()};
+  }
+
+  bool IsHere(TFE_TensorHandle* handle) const override { return Of(handle)->device() == device_; }
+
+  TFE_TensorHandle* Allocate(TF_DataType type, const std::vector<int64_t>& shape) override {
+    const size_t bytes = ElementsOf(shape) * ElementBytes(type);
+    const tf::AllocationAttributes once(/*retry_on_failure=*/false, /*allocation_will_be_logged=*/false, nullptr);
+    tf::Tensor tensor(allocator_, static_cast<tf::DataType>(type), ShapeOf(shape), once);
+    if (bytes > 0 && !tensor.IsInitialized()) {
+      throw Failure(TF_RESOURCE_EXHAUSTED, "no memory on the GPU for " + std::to_string(bytes) + " bytes");
+    }
+    return Local(std::move(tensor), device_);
+  }
+
+  TFE_TensorHandle* View(TFE_TensorHandle* handle, const std::vector<int64_t>& shape) override {
+    const tf::Tensor& whole = TensorOf(handle);
+    tf::Tensor view(whole.dtype());
+    if (!view.CopyFrom(whole, ShapeOf(shape))) Refuse("the shapes have not as many elements");
+    return Local(std::move(view), Of(handle)->device());
+  }
+
+  void Fill(const Region& to, const void* from) override {
+    Enter();
+    transfers_.Fill(to, from);
+  }
+  void Copy(const Region& to, const char* from) override {
+    Enter();
+    const auto at = [](const char* memory) { return reinterpret_cast<cuda::Pointer>(memory); };
+    cuda::Check(driver_.on_device(at(to.start), at(from), to.bytes, stream_), "copying on the GPU");
+  }
+  void Read(const Region& from, void* to) override {
+    Enter();
+    transfers_.Read(from, to);
+  }
+  Ticket Send(TFE_TensorHandle* from, void* to) override {
+    Enter();
+    return transfers_.Send(RegionOf(from), to, [tensor = TensorOf(from)] {});
+  }
+  bool Arrived(Ticket ticket) override { return transfers_.Arrived(ticket); }
+  void Wait(Ticket ticket) override { transfers_.Wait(ticket); }
+  void Pin(void* memory, size_t bytes) override {
+    Enter();
+    transfers_.Pin(memory, bytes);
+  }
+  void Unpin(void* memory) override {
+    Enter();
+    transfers_.Unpin(memory);
+  }
+  void Finish() override {
+    Enter();
+    cuda::Check(driver_.stream_synchronize(stream_), "waiting for the GPU");
+  }
+
+  bool Update(const Sgd& settings, float* variable, Gradient sum, double scale, size_t length, int tag) override {
+    return With(sum, length, [&](const float* part, size_t first, size_t count) {
+      kernels_.Update(settings, variable + first, part, scale, count, {bad_, tag});
+    });
+  }
+  bool Update(const Momentum& settings, float* variable, float* velocity, Gradient sum, double scale, size_t length,
+              int tag) override {
+    return With(sum, length, [&](const float* part, size_t first, size_t count) {
+      kernels_.Update(settings, variable + first, velocity + first, part, scale, count, {bad_, tag});
+    });
+  }
+  bool Update(const Adam& settings, float* variable, float* first_moment, float* second_moment, Gradient sum,
+              double scale, size_t length, int tag) override {
+    return With(sum, length, [&](const float* part, size_t first, size_t count) {
+      kernels_.Update(settings, variable + first, first_moment + first, second_moment + first, part, scale, count,
+                      {bad_, tag});
+    });
+  }
+  bool Average(float* variable, Gradient sum, double scale, size_t length, int tag) override {
+    return With(sum, length, [&](const float* part, size_t first, size_t count) {
+      kernels_.Average(variable + first, part, scale, count, {bad_, tag});
+    });
+  }
+
+  int Failed() override {
+    volatile int* const word = bad_;
+    const int tag = *word;
+    *word = 0;
+    return tag;
+  }
+
+  void AddBias(float* values, const float* bias, int64_t rows, int64_t channels, bool relu) override {
+    Enter();
+    kernels_.AddBias(values, bias, rows, channels, relu);
+  }
+
+  void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor) override {
+    Enter();
+    const size_t bytes = GpuKernels::WinnerBytes(window);
+    // The allocator hands memory out in the order of the stream: it may be given back before the kernels have run.
+    void* const winners = allocator_->AllocateRaw(256, bytes);
+    if (winners == nullptr) {
+      throw Failure(TF_RESOURCE_EXHAUSTED, "no memory on the GPU for " + std::to_string(bytes) + " bytes");
+    }
+    kernels_.MaxPoolGrad(window, image, dy, target, floor, winners);
+    allocator_->DeallocateRaw(winners);
+  }
+
+  void BatchNorm(const Normalisation& norm, double momentum, const std::vector<float*>& in,
+                 const std::vector<float*>& out) override {
+    Enter();
+    kernels_.BatchNorm(norm, momentum, in, out);
+  }
+  void BatchNormGrad(const Normalisation& norm, const std::vector<float*>& in,
+                     const std::vector<float*>& out) override {
+    Enter();
+    kernels_.BatchNormGrad(norm, in, out);
+  }
+
+  MemoryStatistics Statistics() const override {
+    const auto stats = allocator_->GetStats();
+    if (!stats.has_value()) return {};
+    return {stats->bytes_in_use, stats->peak_bytes_in_use, stats->bytes_limit.value_or(0), stats->largest_alloc_size,
+            stats->bytes_reserved};
+  }
+  void ResetPeak() override { allocator_->ClearStats(); }
+
+  std::string Description() const override {
+    Enter();
+    char name[256] = "";
+    size_t free = 0, total = 0;
+    driver_.device_name(name, sizeof(name), gpu_);
+    driver_.memory_info(&free, &total);
+    return std::string(name) + ", " + std::to_string(total >> 20) + " MiB";
+  }
+
+ private:
+  TFE_TensorHandle* Local(tf::Tensor tensor, tf::Device* device) const {
+    return tf::wrap(tf::TensorHandle::CreateLocalHandle(std::move(tensor), device, device_, context_));
+  }
+
+  template <typename Use>
+  bool With(Gradient sum, size_t length, const Use& use) {
+    Enter();
+    if (length == 0) return true;
+    if (sum.tensor != nullptr) {
+      use(sum.tensor, 0, length);
+    } else {
+      transfers_.Receive(sum.host, length, use);
+    }
+    return true;
+  }
+
+  const cuda::Driver& driver_;
+  tf::EagerContext* const context_;
+  tf::Device* const device_;
+  const cuda::Device gpu_;
+  tf::Allocator* const allocator_;
+  GpuKernels kernels_;
+  GpuTransfers transfers_;
+  const cuda::Stream stream_;
+  cuda::Context cuda_context_ = nullptr;
+  int* bad_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, bool tf32) {
+  const cuda::Driver& driver = cuda::Load();
+  int count = 0;
+  cuda::Check(driver.init(0), "starting the NVIDIA driver");
+  cuda::Check(driver.device_count(&count), "counting GPUs");
+  if (count != 1) {
+    throw Failure(TF_FAILED_PRECONDITION, std::to_string(count) + " GPUs are visible where there must be one");
+  }
+  tf::EagerContext* const eager = tf::ContextFromInterface(tf::unwrap(context));
+  tf::Device* device = nullptr;
+  if (!eager->FindDeviceFromName(name.c_str(), &device).ok()) {
+    throw Failure(TF_FAILED_PRECONDITION, "TensorFlow cannot use the GPU");
+  }
+  tsl::enable_tensor_float_32_execution(tf32);
+  cuda::Device gpu = 0;
+  cuda::Context cuda_context = nullptr;
+  cuda::Check(driver.device_get(&gpu, 0), "opening the GPU");
+  cuda::Check(driver.primary_context(&cuda_context, gpu), "opening the GPU");
+  cuda::Check(driver.set_context(cuda_context), "opening the GPU");
+  auto* const stream = device->tensorflow_accelerator_device_info()->stream;
+  auto opened = std::make_unique<GpuDevice>(eager, device, gpu, stream->platform_specific_handle().stream);
+  opened->Own(cuda_context);
+  return opened;
+}
+
+}  // namespace hayate

@@ -1,0 +1,177 @@
+#include "gpu_kernels_gpu.h"
+
+#include <algorithm>
+
+#include "failure.h"
+
+// The source of the kernels is part of the addon.
+extern "C" const char hayate_device_kernels[];
+__asm__(
+    ".pushsection .rodata\n"
+    ".global hayate_device_kernels\n"
+    ".hidden hayate_device_kernels\n"
+    "hayate_device_kernels:\n"
+    ".incbin \"" HAYATE_SOURCES "/device_kernels.cu\"\n"
+    ".byte 0\n"
+    ".popsection\n");
+
+namespace hayate {
+namespace {
+
+constexpr unsigned kThreads = 256;
+
+// As in device_kernels.cu.
+struct Norm {
+  long long rows;
+  int channels;
+  float epsilon;
+  int relu;
+};
+
+Norm Of(const Normalisation& norm) { return {norm.rows, norm.channels, norm.epsilon, norm.relu ? 1 : 0}; }
+
+unsigned Ceil(int64_t a, int64_t b) { return static_cast<unsigned>((a + b - 1) / b); }
+
+// An argument's address, as a launch wants it.
+template <typename T>
+void* A(T& value) {
+  return const_cast<void*>(static_cast<const void*>(&value));
+}
+
+}  // namespace
+
+GpuKernels::GpuKernels(cuda::Device device, cuda::Stream stream) : driver_(cuda::Load()), stream_(stream) {
+  int major = 0, minor = 0;
+  cuda::Check(driver_.device_attribute(&major, cuda::kMajor, device), "asking for the GPU's capability");
+  cuda::Check(driver_.device_attribute(&minor, cuda::kMinor, device), "asking for the GPU's capability");
+  cuda::Check(driver_.device_attribute(&processors_, cuda::kProcessors, device), "asking for the GPU's size");
+  const std::string code = cuda::Compile(hayate_device_kernels, major, minor);
+  cuda::Check(driver_.module_load(&module_, code.data()), "loading the GPU's kernels");
+}
+
+GpuKernels::~GpuKernels() {
+  if (partial_ != 0) driver_.memory_free(partial_);
+  driver_.module_unload(module_);
+}
+
+GpuKernels::Grid GpuKernels::Linear(int64_t elements) const {
+  const int64_t most = int64_t{32} * processors_;
+  return {static_cast<unsigned>(std::clamp<int64_t>(Ceil(elements, kThreads), 1, most)), 1, kThreads, 1, 0};
+}
+
+GpuKernels::Grid GpuKernels::OverRows(const Normalisation& norm, int width) const {
+  const int columns = norm.channels / width;
+  unsigned x = 1;
+  while (x < 32 && static_cast<int>(x) < columns) x *= 2;
+  const unsigned y = 512 / x;
+  const unsigned blocks_x = Ceil(columns, x);
+  const unsigned blocks_y = std::clamp<unsigned>(4 * processors_ / blocks_x, 1, std::max(1u, Ceil(norm.rows, 4 * y)));
+  return {blocks_x, blocks_y, x, y, static_cast<unsigned>(y / 2 * 2 * width * x * sizeof(float))};
+}
+
+void GpuKernels::Launch(const char* name, const Grid& grid, std::vector<void*> arguments) {
+  cuda::Function& function = functions_[name];
+  if (function == nullptr) cuda::Check(driver_.module_function(&function, module_, name), name);
+  cuda::Check(driver_.launch(function, grid.x, grid.y, 1, grid.threads_x, grid.threads_y, 1, grid.shared_bytes, stream_,
+                             arguments.data(), nullptr),
+              name);
+}
+
+void GpuKernels::Update(const Sgd& s, float* variable, const float* sum, double scale, int64_t length, Verdict v) {
+  Launch("update_sgd", Linear(length),
+         {A(variable), A(sum), A(scale), A(s.learningRate), A(v.bad), A(v.tag), A(length)});
+}
+
+void GpuKernels::Update(const Momentum& s, float* variable, float* velocity, const float* sum, double scale,
+                        int64_t length, Verdict v) {
+  const int nesterov = s.nesterov ? 1 : 0;
+  Launch("update_momentum", Linear(length),
+         {A(variable), A(velocity), A(sum), A(scale), A(s.learningRate), A(s.momentum), A(nesterov), A(v.bad),
+          A(v.tag), A(length)});
+}
+
+void GpuKernels::Update(const Adam& s, float* variable, float* first, float* second, const float* sum, double scale,
+                        int64_t length, Verdict v) {
+  Launch("update_adam", Linear(length),
+         {A(variable), A(first), A(second), A(sum), A(scale), A(s.learningRate), A(s.beta1), A(s.beta2), A(s.epsilon),
+          A(s.firstCorrection), A(s.secondCorrection), A(v.bad), A(v.tag), A(length)});
+}
+
+void GpuKernels::Average(float* variable, const float* sum, double scale, int64_t length, Verdict v) {
+  Launch("average", Linear(length), {A(variable), A(sum), A(scale), A(v.bad), A(v.tag), A(length)});
+}
+
+void GpuKernels::AddBias(float* values, const float* bias, int64_t rows, int64_t channels, bool relu) {
+  const int64_t length = rows * channels;
+  if (length == 0) return;
+  if (length / 4 >= INT32_MAX) Refuse("the tensor is too large for its bias");
+  const int width = static_cast<int>(channels), flag = relu ? 1 : 0;
+  Launch("add_bias", Linear(length / 4), {A(values), A(bias), A(length), A(width), A(flag)});
+}
+
+size_t GpuKernels::WinnerBytes(const Window& w) {
+  return sizeof(uint16_t) * static_cast<size_t>(w.batch * w.out_height * w.out_width * w.channels);
+}
+
+void GpuKernels::MaxPoolGrad(const Window& w, const float* image, const float* dy, float* target, float floor,
+                             void* winners) {
+  const int64_t in = w.batch * w.in_height * w.in_width * w.channels;
+  const int64_t out = w.batch * w.out_height * w.out_width * w.channels;
+  if (in == 0 || out == 0) return;
+  if (in >= INT32_MAX) Refuse("the image is too large for its pooling gradient");
+  const bool quartering = w.filter_height == 2 && w.filter_width == 2 && w.stride_height == 2 && w.stride_width == 2 &&
+                          w.in_height == 2 * w.out_height && w.in_width == 2 * w.out_width;
+  if (quartering) {
+    Launch("max_pool_grad_quarter", Linear(out), {A(w), A(image), A(dy), A(target), A(floor)});
+    return;
+  }
+  if (w.filter_height * w.filter_width >= UINT16_MAX) Refuse("the window is too large for its pooling gradient");
+  Launch("max_pool_winners", Linear(out), {A(w), A(image), A(winners), A(floor)});
+  Launch("max_pool_gather", Linear(in), {A(w), A(winners), A(dy), A(target)});
+}
+
+float* GpuKernels::Partial(size_t floats) {
+  if (floats > partial_floats_) {
+    if (partial_ != 0) cuda::Check(driver_.memory_free(partial_), "releasing a workspace");  // waits for its users
+    partial_ = 0;
+    partial_floats_ = std::max<size_t>(floats, 1 << 18);
+    cuda::Check(driver_.memory_allocate(&partial_, partial_floats_ * sizeof(float)), "allocating a workspace");
+  }
+  return reinterpret_cast<float*>(partial_);
+}
+
+void GpuKernels::BatchNorm(const Normalisation& norm, double momentum, const std::vector<float*>& in,
+                           const std::vector<float*>& out) {
+  const Norm n = Of(norm);
+  const int width = norm.channels % 4 == 0 ? 4 : 1;
+  const Grid grid = OverRows(norm, width);
+  const int blocks = static_cast<int>(grid.y);
+  float* partial = Partial(size_t{2} * grid.y * norm.channels);
+  float *x = in[0], *gamma = in[1], *beta = in[2], *moving_mean = in[3], *moving_variance = in[4];
+  float *y = out[0], *mean = out[1], *variance = out[2], *next_mean = out[3], *next_variance = out[4];
+  Launch(width == 4 ? "batch_norm_moments4" : "batch_norm_moments1", grid, {A(n), A(x), A(partial)});
+  Launch("batch_norm_statistics", {Ceil(norm.channels, 32), 1, 32, 16, 0},
+         {A(n), A(partial), A(blocks), A(x), A(momentum), A(moving_mean), A(moving_variance), A(mean), A(variance),
+          A(next_mean), A(next_variance)});
+  Launch(width == 4 ? "batch_norm_apply4" : "batch_norm_apply1", grid,
+         {A(n), A(x), A(mean), A(variance), A(gamma), A(beta), A(y)});
+}
+
+void GpuKernels::BatchNormGrad(const Normalisation& norm, const std::vector<float*>& in,
+                               const std::vector<float*>& out) {
+  const Norm n = Of(norm);
+  const int width = norm.channels % 4 == 0 ? 4 : 1;
+  const Grid grid = OverRows(norm, width);
+  const int blocks = static_cast<int>(grid.y);
+  float* partial = Partial(size_t{2} * grid.y * norm.channels);
+  float *dy = in[0], *x = in[1], *gamma = in[2], *beta = in[3], *mean = in[4], *variance = in[5];
+  float *dx = out[0], *dgamma = out[1], *dbeta = out[2];
+  Launch(width == 4 ? "batch_norm_grad_sums4" : "batch_norm_grad_sums1", grid,
+         {A(n), A(dy), A(x), A(mean), A(variance), A(gamma), A(beta), A(partial)});
+  Launch("batch_norm_grad_totals", {Ceil(norm.channels, 32), 1, 32, 16, 0},
+         {A(n), A(partial), A(blocks), A(dgamma), A(dbeta)});
+  Launch(width == 4 ? "batch_norm_grad4" : "batch_norm_grad1", grid,
+         {A(n), A(dy), A(x), A(mean), A(variance), A(gamma), A(beta), A(dgamma), A(dbeta), A(dx)});
+}
+
+}  // namespace hayate

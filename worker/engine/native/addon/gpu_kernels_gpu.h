@@ -1,0 +1,65 @@
+// The kernels of device_kernels.cu, started on one stream.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "cuda_driver_gpu.h"
+#include "device.h"
+
+namespace hayate {
+
+class GpuKernels {
+ public:
+  // Compiles for `device`, whose context is current.
+  GpuKernels(cuda::Device device, cuda::Stream stream);
+  ~GpuKernels();
+  GpuKernels(const GpuKernels&) = delete;
+
+  // `bad` is a word of the host's memory that a GPU can write; it gets `tag` when a gradient is not finite.
+  struct Verdict {
+    int* bad;
+    int tag;
+  };
+  void Update(const Sgd& settings, float* variable, const float* sum, double scale, int64_t length, Verdict verdict);
+  void Update(const Momentum& settings, float* variable, float* velocity, const float* sum, double scale,
+              int64_t length, Verdict verdict);
+  void Update(const Adam& settings, float* variable, float* first, float* second, const float* sum, double scale,
+              int64_t length, Verdict verdict);
+  void Average(float* variable, const float* sum, double scale, int64_t length, Verdict verdict);
+
+  void AddBias(float* values, const float* bias, int64_t rows, int64_t channels, bool relu);
+
+  // Bytes of `winners` that MaxPoolGrad needs.
+  static size_t WinnerBytes(const Window& window);
+  void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor,
+                   void* winners);
+
+  void BatchNorm(const Normalisation& norm, double momentum, const std::vector<float*>& in,
+                 const std::vector<float*>& out);
+  void BatchNormGrad(const Normalisation& norm, const std::vector<float*>& in, const std::vector<float*>& out);
+
+ private:
+  struct Grid {
+    unsigned x, y;
+    unsigned threads_x, threads_y;
+    unsigned shared_bytes;
+  };
+
+  // One thread an element, or a few.
+  Grid Linear(int64_t elements) const;
+  Grid OverRows(const Normalisation& norm, int width) const;
+  void Launch(const char* name, const Grid& grid, std::vector<void*> arguments);
+  float* Partial(size_t floats);
+
+  const cuda::Driver& driver_;
+  const cuda::Stream stream_;
+  cuda::Module module_ = nullptr;
+  std::unordered_map<std::string, cuda::Function> functions_;
+  int processors_ = 1;
+  cuda::Pointer partial_ = 0;
+  size_t partial_floats_ = 0;
+};
+
+}  // namespace hayate

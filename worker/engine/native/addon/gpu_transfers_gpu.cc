@@ -1,0 +1,146 @@
+#include "gpu_transfers_gpu.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "failure.h"
+
+namespace hayate {
+namespace {
+
+using cuda::Check;
+
+// Parts are large enough to fill the bus, and enough of them to work on one while others arrive.
+constexpr size_t kPartBytes = 8 << 20;
+constexpr size_t kParts = 8;
+constexpr size_t kStageBytes = 8 << 20;
+constexpr size_t kStages = 2;
+
+cuda::Pointer Of(const void* memory) { return reinterpret_cast<cuda::Pointer>(memory); }
+
+}  // namespace
+
+GpuTransfers::GpuTransfers(cuda::Stream compute) : driver_(cuda::Load()), compute_(compute) {
+  Check(driver_.stream_create(&out_, cuda::kStreamNonBlocking), "making a stream");
+  Check(driver_.stream_create(&in_, cuda::kStreamNonBlocking), "making a stream");
+  computed_ = NewEvent();
+}
+
+GpuTransfers::~GpuTransfers() {
+  for (const cuda::Stream stream : {compute_, out_, in_}) driver_.stream_synchronize(stream);
+  Release();
+  for (const auto& [memory, bytes] : pinned_) driver_.host_unregister(memory);
+  for (const Part& part : parts_) {
+    driver_.memory_free(part.memory);
+    driver_.event_destroy(part.filled);
+    driver_.event_destroy(part.used);
+  }
+  for (const Stage& stage : stages_) {
+    driver_.host_free(stage.memory);
+    driver_.event_destroy(stage.copied);
+  }
+  for (const cuda::Event event : spare_) driver_.event_destroy(event);
+  driver_.event_destroy(computed_);
+  driver_.stream_destroy(out_);
+  driver_.stream_destroy(in_);
+}
+
+cuda::Event GpuTransfers::NewEvent() const {
+  cuda::Event event = nullptr;
+  Check(driver_.event_create(&event, cuda::kEventDisableTiming | cuda::kEventBlockingSync), "making an event");
+  return event;
+}
+
+void GpuTransfers::Fill(const Region& to, const void* from) {
+  if (stages_.empty()) {
+    for (size_t at = 0; at < kStages; at++) {
+      void* memory = nullptr;
+      Check(driver_.host_allocate(&memory, kStageBytes, cuda::kHostPortable), "allocating page-locked memory");
+      stages_.push_back({static_cast<char*>(memory), NewEvent()});
+    }
+  }
+  for (size_t done = 0; done < to.bytes;) {
+    const size_t bytes = std::min(kStageBytes, to.bytes - done);
+    const Stage& stage = stages_[next_stage_++ % kStages];
+    Check(driver_.event_synchronize(stage.copied), "waiting for a copy");
+    std::memcpy(stage.memory, static_cast<const char*>(from) + done, bytes);
+    Check(driver_.to_device(Of(to.start) + done, stage.memory, bytes, compute_), "copying to the GPU");
+    Check(driver_.event_record(stage.copied, compute_), "copying to the GPU");
+    done += bytes;
+  }
+}
+
+void GpuTransfers::Read(const Region& from, void* to) {
+  Check(driver_.to_host(to, Of(from.start), from.bytes, compute_), "copying from the GPU");
+  Check(driver_.stream_synchronize(compute_), "waiting for the GPU");
+}
+
+Ticket GpuTransfers::Send(const Region& from, void* to, std::function<void()> hold) {
+  Release();
+  Check(driver_.event_record(computed_, compute_), "sending from the GPU");
+  Check(driver_.stream_wait(out_, computed_, 0), "sending from the GPU");
+  Check(driver_.to_host(to, Of(from.start), from.bytes, out_), "sending from the GPU");
+  cuda::Event arrived = spare_.empty() ? NewEvent() : spare_.back();
+  if (!spare_.empty()) spare_.pop_back();
+  Check(driver_.event_record(arrived, out_), "sending from the GPU");
+  sending_.push_back({++sent_, arrived, std::move(hold)});
+  return sent_;
+}
+
+// Lets go of what has arrived.
+void GpuTransfers::Release() {
+  while (!sending_.empty()) {
+    const cuda::Result result = driver_.event_query(sending_.front().arrived);
+    if (result == cuda::kNotReady) return;
+    Check(result, "sending from the GPU");
+    arrived_ = sending_.front().ticket;
+    spare_.push_back(sending_.front().arrived);
+    sending_.pop_front();
+  }
+}
+
+bool GpuTransfers::Arrived(Ticket ticket) {
+  if (ticket > arrived_) Release();
+  return ticket <= arrived_;
+}
+
+void GpuTransfers::Wait(Ticket ticket) {
+  if (ticket > sent_) Refuse("there is no transfer " + std::to_string(ticket));
+  while (!Arrived(ticket)) Check(driver_.event_synchronize(sending_.front().arrived), "waiting for the GPU");
+}
+
+void GpuTransfers::Pin(void* memory, size_t bytes) {
+  if (bytes == 0 || pinned_.count(memory) > 0) return;
+  Check(driver_.host_register(memory, bytes, cuda::kHostPortable), "locking memory for transfers");
+  pinned_[memory] = bytes;
+}
+
+void GpuTransfers::Unpin(void* memory) {
+  if (pinned_.erase(memory) == 0) return;
+  for (const cuda::Stream stream : {out_, in_}) Check(driver_.stream_synchronize(stream), "waiting for the GPU");
+  Check(driver_.host_unregister(memory), "unlocking memory");
+}
+
+void GpuTransfers::Receive(const float* from, size_t count,
+                           const std::function<void(const float*, size_t, size_t)>& use) {
+  if (parts_.empty()) {
+    for (size_t at = 0; at < kParts; at++) {
+      Part part{0, NewEvent(), NewEvent()};
+      Check(driver_.memory_allocate(&part.memory, kPartBytes), "allocating memory for transfers");
+      parts_.push_back(part);
+    }
+  }
+  constexpr size_t most = kPartBytes / sizeof(float);
+  for (size_t first = 0; first < count; first += most) {
+    const size_t length = std::min(most, count - first);
+    const Part& part = parts_[next_part_++ % kParts];
+    Check(driver_.stream_wait(in_, part.used, 0), "receiving on the GPU");
+    Check(driver_.to_device(part.memory, from + first, length * sizeof(float), in_), "receiving on the GPU");
+    Check(driver_.event_record(part.filled, in_), "receiving on the GPU");
+    Check(driver_.stream_wait(compute_, part.filled, 0), "receiving on the GPU");
+    use(reinterpret_cast<const float*>(part.memory), first, length);
+    Check(driver_.event_record(part.used, compute_), "receiving on the GPU");
+  }
+}
+
+}  // namespace hayate

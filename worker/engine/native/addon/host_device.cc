@@ -1,0 +1,110 @@
+#include <cstring>
+
+#include "device.h"
+#include "tensorflow/c/eager/c_api_experimental.h"
+#include "tensorflow_handles.h"
+
+namespace hayate {
+namespace {
+
+// Everything happens while it is asked for: tickets are 0.
+class HostDevice : public Device {
+ public:
+  explicit HostDevice(int threads) : threads_(threads) {}
+
+  Region RegionOf(TFE_TensorHandle* handle) const override {
+    Status status;
+    const size_t bytes = BytesOf(handle);
+    char* const start = static_cast<char*>(TFE_TensorHandleDevicePointer(handle, status));
+    status.Check();
+    return {start, bytes};
+  }
+
+  bool IsHere(TFE_TensorHandle*) const override { return true; }
+
+  TFE_TensorHandle* Allocate(TF_DataType type, const std::vector<int64_t>& shape) override {
+    const size_t bytes = ElementsOf(shape) * ElementBytes(type);
+    const Tensor tensor(TF_AllocateTensor(type, shape.data(), static_cast<int>(shape.size()), bytes));
+    if (tensor == nullptr || (bytes > 0 && TF_TensorData(tensor.get()) == nullptr)) {
+      throw Failure(TF_RESOURCE_EXHAUSTED, "no memory for " + std::to_string(bytes) + " bytes");
+    }
+    return HandleOf(tensor.get());
+  }
+
+  TFE_TensorHandle* View(TFE_TensorHandle* handle, const std::vector<int64_t>& shape) override {
+    Status status;
+    const Tensor whole(TFE_TensorHandleResolve(handle, status));  // shares the memory of a tensor on the host
+    status.Check();
+    const Tensor view(TF_AllocateTensor(TF_FLOAT, nullptr, 0, sizeof(float)));
+    const TF_DataType type = TF_TensorType(whole.get());
+    TF_TensorBitcastFrom(whole.get(), type, view.get(), shape.data(), static_cast<int>(shape.size()), status);
+    status.Check();
+    return HandleOf(view.get());
+  }
+
+  void Fill(const Region& to, const void* from) override { std::memcpy(to.start, from, to.bytes); }
+  void Copy(const Region& to, const char* from) override { std::memcpy(to.start, from, to.bytes); }
+  void Read(const Region& from, void* to) override { std::memcpy(to, from.start, from.bytes); }
+
+  Ticket Send(TFE_TensorHandle* from, void* to) override {
+    const Region region = RegionOf(from);
+    if (region.bytes > 0) Read(region, to);
+    return 0;
+  }
+  bool Arrived(Ticket) override { return true; }
+  void Wait(Ticket) override {}
+  void Pin(void*, size_t) override {}
+  void Unpin(void*) override {}
+  void Finish() override {}
+
+  bool Update(const Sgd& settings, float* variable, Gradient sum, double scale, size_t length, int) override {
+    return hayate::Update(settings, variable, Of(sum), scale, length);
+  }
+  bool Update(const Momentum& settings, float* variable, float* velocity, Gradient sum, double scale, size_t length,
+              int) override {
+    return hayate::Update(settings, variable, velocity, Of(sum), scale, length);
+  }
+  bool Update(const Adam& settings, float* variable, float* first, float* second, Gradient sum, double scale,
+              size_t length, int) override {
+    return hayate::Update(settings, variable, first, second, Of(sum), scale, length);
+  }
+  bool Average(float* variable, Gradient sum, double scale, size_t length, int) override {
+    return hayate::Average(variable, Of(sum), scale, length);
+  }
+  int Failed() override { return 0; }
+
+  void AddBias(float* values, const float* bias, int64_t rows, int64_t channels, bool relu) override {
+    hayate::AddBias(values, bias, rows, channels, relu, threads_);
+  }
+  void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor) override {
+    hayate::MaxPoolGrad(window, image, dy, target, floor, threads_);
+  }
+  void BatchNorm(const Normalisation&, double, const std::vector<float*>&, const std::vector<float*>&) override {
+    Refuse("batch normalisation of our own is for GPUs");
+  }
+  void BatchNormGrad(const Normalisation&, const std::vector<float*>&, const std::vector<float*>&) override {
+    Refuse("batch normalisation of our own is for GPUs");
+  }
+
+  MemoryStatistics Statistics() const override { return {}; }
+  void ResetPeak() override {}
+  std::string Description() const override { return "CPU"; }
+
+ private:
+  static const float* Of(const Gradient& sum) { return sum.host != nullptr ? sum.host : sum.tensor; }
+
+  static TFE_TensorHandle* HandleOf(TF_Tensor* tensor) {
+    Status status;
+    TFE_TensorHandle* const handle = TFE_NewTensorHandle(tensor, status);
+    status.Check();
+    return handle;
+  }
+
+  const int threads_;
+};
+
+}  // namespace
+
+std::unique_ptr<Device> OpenHost(int threads) { return std::make_unique<HostDevice>(threads); }
+
+}  // namespace hayate

@@ -1,0 +1,37 @@
+import type { EngineSettings } from '../engine.ts';
+
+/** What a GPU is asked for beyond {@link EngineSettings}. */
+export interface GpuSettings {
+  precision: EngineSettings['precision'];
+  /** No kernel whose bits depend on the order in which threads come. */
+  deterministic: boolean;
+  /** Bytes that TensorFlow may take of the GPU; undefined lets it take what it needs. */
+  memoryLimitBytes: number | undefined;
+  /** `pool`: TensorFlow's own, grown as needed. `driver`: the driver's, exact to the byte in what it holds. */
+  allocator: 'pool' | 'driver';
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** From the environment: HAYATE_GPU_MEMORY_LIMIT_MIB, HAYATE_GPU_ALLOCATOR (pool, driver), HAYATE_GPU_DETERMINISTIC (1). */
+export function gpuSettings(precision: EngineSettings['precision'], env: Env): GpuSettings {
+  const limitMib = Number(env['HAYATE_GPU_MEMORY_LIMIT_MIB']);
+  return {
+    precision,
+    deterministic: env['HAYATE_GPU_DETERMINISTIC'] === '1',
+    memoryLimitBytes: limitMib > 0 ? limitMib * 2 ** 20 : undefined,
+    allocator: env['HAYATE_GPU_ALLOCATOR'] === 'driver' ? 'driver' : 'pool',
+  };
+}
+
+/**
+ * Variables that TensorFlow reads before its first kernel, names and values in turn. Convolutions in TF32 are as fast with
+ * little workspace as with much, those in float32 are not: there the library may take what it likes.
+ */
+export function gpuEnvironment({ precision, deterministic, allocator }: GpuSettings): string[] {
+  return [
+    ...(precision === 'tf32' ? ['TF_CUDNN_WORKSPACE_LIMIT_IN_MB', '256'] : []),
+    ...(deterministic ? ['TF_DETERMINISTIC_OPS', '1'] : []),
+    ...(allocator === 'driver' ? ['TF_GPU_ALLOCATOR', 'cuda_malloc_async'] : []),
+  ];
+}
