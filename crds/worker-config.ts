@@ -116,6 +116,8 @@ export const finalReport = z.object({
   accuracy: z.number().optional(),
   weightsDigest: z.string(),
   engine: z.string(),
+  device: z.enum(['cpu', 'gpu']),
+  precision: z.enum(['float32', 'tf32']),
   seconds: z.number(),
   communication: z.object({
     bytesByCollective: z.record(z.string(), z.number()),
@@ -127,6 +129,8 @@ export const finalReport = z.object({
     predictedPeakBytes: z.number(),
     measuredPeakBytes: z.number(),
     stockPeakBytes: z.number(),
+    /** As a GPU's own allocator has it, workspaces of libraries included; absent on the CPU. */
+    devicePeakBytes: z.number().optional(),
   }),
 });
 export type FinalReport = z.output<typeof finalReport>;

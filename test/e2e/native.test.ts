@@ -51,4 +51,28 @@ describe('workers on the native engine', function () {
     assert.equal(code, 15, only!.output);
     assert.match(termination?.message ?? '', /npm run native -- cpu/);
   });
+
+  it('exit 15 where the job asks for a GPU and nothing is staged for one, whatever else could compute', async () => {
+    const [only] = rig.start({ worldSize: 1, device: 'gpu', env: { XDG_CACHE_HOME: rig.directory } });
+    const { code, termination } = await only!.ended;
+    assert.equal(code, 15, only!.output);
+    assert.deepEqual([termination?.class, termination?.reason], ['engineMissing', 'EngineMissing']);
+    assert.match(termination?.message ?? '', /asks for a GPU.*npm run native -- gpu.*npm run native -- doctor/);
+  });
+
+  it('exit 2 where the environment contradicts a job that asks for a GPU, and say what to change', async () => {
+    for (const env of [{ HAYATE_ENGINE: 'wasm' }, { HAYATE_DEVICE: 'cpu' }]) {
+      const [only] = rig.start({ worldSize: 1, device: 'gpu', env: { XDG_CACHE_HOME: rig.directory, ...env } });
+      const { code, termination } = await only!.ended;
+      assert.equal(code, 2, only!.output);
+      assert.match(termination?.message ?? '', new RegExp(`unset ${Object.keys(env)[0]}, or set workers.resourceName`));
+    }
+  });
+
+  it('exit 2 where TF32 comes without a GPU', async () => {
+    const [only] = rig.start({ worldSize: 1, precision: 'TF32' });
+    const { code, termination } = await only!.ended;
+    assert.equal(code, 2, only!.output);
+    assert.match(termination?.message ?? '', /training\.precision: TF32 is computed by GPUs only/);
+  });
 });

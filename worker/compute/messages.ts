@@ -2,7 +2,7 @@ import type { WorkerConfig } from '@hayate/crds/worker-config.ts';
 import type { TrainingState } from '../checkpoint/state.ts';
 import type { SharedExchange } from '../communication/exchange.ts';
 import type { Bucket } from '../communication/schedule/types.ts';
-import type { EngineName, EngineSettings } from '../engine/engine.ts';
+import type { DeviceMemory, EngineName, EngineSettings } from '../engine/engine.ts';
 
 /** Main thread → compute thread. Order: build, start, then nothing or stop. */
 export type ToCompute =
@@ -41,6 +41,8 @@ export interface StepDone {
   seconds: number;
   exposedSeconds: number;
   measuredPeakBytes: number;
+  /** What the device's own allocator says at the end of the step; absent where there is none. */
+  deviceMemory?: DeviceMemory;
   /** Something that does not stop training but that a person should know: said once. */
   warning?: string;
 }

@@ -74,10 +74,17 @@ async function start({ state, exchange }: Start): Promise<void> {
     steps: config.training.steps,
     checkpointEverySteps: config.checkpoint.everySteps,
     clock: () => performance.now(),
-    post,
+    post: (message) => post(withDeviceMemory(message, training.request.engine)),
     stopAfter: () => stopAfter,
   });
   post(finished);
+}
+
+/** A step's message with what the allocator of a GPU says. */
+function withDeviceMemory(message: FromCompute, engine: Engine): FromCompute {
+  if (message.kind !== 'step') return message;
+  const deviceMemory = engine.deviceMemory();
+  return deviceMemory === undefined ? message : { ...message, deviceMemory };
 }
 
 /** Sends a message; tensors travel without a copy. */

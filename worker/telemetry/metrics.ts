@@ -1,13 +1,13 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { StepDone } from '../compute/messages.ts';
-import type { EngineName, EngineSettings } from '../engine/engine.ts';
+import type { DeviceMemory, EngineName, EngineSettings } from '../engine/engine.ts';
 
 /** Read when Prometheus asks. */
 export interface MetricsSource {
   /** Known from the start, and the same to the end. */
   engine: { engine: EngineName } & EngineSettings;
   bytesByCollective: () => Promise<Readonly<Record<string, number>>>;
-  memory: () => { predictedBytes: number; measuredBytes: number };
+  memory: () => { predictedBytes: number; measuredBytes: number; device: DeviceMemory | undefined };
 }
 
 export interface Metrics {
@@ -73,13 +73,27 @@ function collected(registry: Registry, { bytesByCollective, memory }: MetricsSou
   registry.registerMetric(
     new Gauge({
       name: 'hayate_memory_peak_bytes',
-      help: "Peak of the engine's live bytes on its device: as the plan predicts it and as the ledger measured it.",
+      help: "Peak of the engine's live bytes: as the plan predicts it, as the ledger measured it, and as a GPU's allocator has it.",
       labelNames: ['kind'],
       registers: [],
       collect() {
-        const { predictedBytes, measuredBytes } = memory();
+        const { predictedBytes, measuredBytes, device } = memory();
         this.set({ kind: 'predicted' }, predictedBytes);
         this.set({ kind: 'measured' }, measuredBytes);
+        if (device !== undefined) this.set({ kind: 'device' }, device.peak);
+      },
+    }),
+  );
+  registry.registerMetric(
+    new Gauge({
+      name: 'hayate_device_memory_limit_bytes',
+      help: "Bytes of a GPU that the engine's allocator may hold; absent on the CPU.",
+      labelNames: [],
+      registers: [],
+      collect() {
+        const { device } = memory();
+        if (device === undefined) this.remove();
+        else this.set(device.limit);
       },
     }),
   );

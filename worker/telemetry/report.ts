@@ -1,6 +1,7 @@
 import type { FinalReport, WorkerConfig, WorkerReport } from '@hayate/crds/worker-config.ts';
 import type { ExchangePlan } from '../communication/schedule/types.ts';
 import type { Built, StepDone } from '../compute/messages.ts';
+import type { DeviceMemory, EngineName, EngineSettings } from '../engine/engine.ts';
 
 /** What one rank knows about its run; plain data, advanced by {@link withStep} and by assignment of its other fields. */
 export interface Run {
@@ -10,7 +11,8 @@ export interface Run {
   globalBatchSize: number;
   totalSteps: number;
   step: number;
-  engine: string;
+  engine: EngineName;
+  settings: EngineSettings;
   built?: Built;
   plan?: ExchangePlan;
   loss?: number;
@@ -19,6 +21,8 @@ export interface Run {
   recent: readonly { seconds: number; exposedSeconds: number }[];
   exposedSeconds: number;
   measuredPeakBytes: number;
+  /** Of the newest step; its peak is that of the whole run. */
+  deviceMemory?: DeviceMemory;
   checkpoint?: { step: number; time: string };
   weightsDigest?: string;
 }
@@ -26,7 +30,7 @@ export interface Run {
 /** Steps that a rate is taken over. */
 const recentSteps = 20;
 
-export function beginRun(config: WorkerConfig, engine: string): Run {
+export function beginRun(config: WorkerConfig, engine: EngineName, settings: EngineSettings): Run {
   return {
     job: { uid: config.job.uid, attempt: config.job.attempt },
     rank: config.rank,
@@ -35,13 +39,15 @@ export function beginRun(config: WorkerConfig, engine: string): Run {
     totalSteps: config.training.steps,
     step: 0,
     engine,
+    settings,
     recent: [],
     exposedSeconds: 0,
     measuredPeakBytes: 0,
   };
 }
 
-export function withStep(run: Run, { step, loss, seconds, exposedSeconds, measuredPeakBytes }: StepDone): Run {
+export function withStep(run: Run, done: StepDone): Run {
+  const { step, loss, seconds, exposedSeconds, measuredPeakBytes, deviceMemory } = done;
   return {
     ...run,
     step,
@@ -49,6 +55,7 @@ export function withStep(run: Run, { step, loss, seconds, exposedSeconds, measur
     recent: [...run.recent, { seconds, exposedSeconds }].slice(-recentSteps),
     exposedSeconds: run.exposedSeconds + exposedSeconds,
     measuredPeakBytes: Math.max(run.measuredPeakBytes, measuredPeakBytes),
+    ...(deviceMemory === undefined ? {} : { deviceMemory }),
   };
 }
 
@@ -95,6 +102,7 @@ export function finalReport(
     ...(run.accuracy === undefined ? {} : { accuracy: run.accuracy }),
     weightsDigest: run.weightsDigest ?? '',
     engine: run.engine,
+    ...run.settings,
     seconds: end.seconds,
     communication: {
       bytesByCollective: { ...end.bytesByCollective },
@@ -106,6 +114,7 @@ export function finalReport(
       predictedPeakBytes: run.built?.predictedPeakBytes ?? 0,
       measuredPeakBytes: run.measuredPeakBytes,
       stockPeakBytes: run.built?.stockPeakBytes ?? 0,
+      ...(run.deviceMemory === undefined ? {} : { devicePeakBytes: run.deviceMemory.peak }),
     },
   };
 }

@@ -9,6 +9,7 @@ import {
   type WorkerConfig,
   workerReport as workerReportSchema,
 } from '@hayate/crds/worker-config.ts';
+import { type DeviceMemory, hostFloat32 } from '../engine/engine.ts';
 import { serveTelemetry, type TelemetryOptions, type TelemetryServer } from './http.ts';
 import { createMetrics } from './metrics.ts';
 import { beginRun, finalReport, stepSeconds, withStep, workerReport } from './report.ts';
@@ -52,7 +53,7 @@ const step = (n: number, seconds: number, loss?: number) => ({
 
 describe('reports', () => {
   it('says on /status what the operator can parse, at the start and under way', () => {
-    const begun = beginRun(config(), 'wasm');
+    const begun = beginRun(config(), 'wasm', hostFloat32);
     assert.deepEqual(workerReport(begun), workerReportSchema.parse(workerReport(begun)));
     const run = withStep(withStep(begun, step(1, 0.5, 2)), step(2, 1.5, Number.NaN));
     const report = workerReportSchema.parse(JSON.parse(JSON.stringify(workerReport(run))));
@@ -64,16 +65,28 @@ describe('reports', () => {
   });
 
   it('takes rates over the newest 20 steps', () => {
-    let run = beginRun(config(), 'wasm');
+    let run = beginRun(config(), 'wasm', hostFloat32);
     for (let n = 1; n <= 40; n += 1) run = withStep(run, step(n, n <= 20 ? 100 : 1));
     assert.equal(stepSeconds(run), 1);
     assert.equal(run.exposedSeconds, 20 * 25 + 20 * 0.25);
   });
 
+  it('keeps what the allocator of a GPU said last', () => {
+    const deviceMemory = { inUse: 5, peak: 12, limit: 99, largest: 4, reserved: 20 };
+    const run = withStep(beginRun(config(), 'native', { device: 'gpu', precision: 'tf32' }), {
+      ...step(1, 1),
+      deviceMemory,
+    });
+    const report = finalReportSchema.parse(
+      finalReport(withStep(run, step(2, 1)), { seconds: 3, bytesByCollective: {} }),
+    );
+    assert.deepEqual([report.device, report.precision, report.memory.devicePeakBytes], ['gpu', 'tf32', 12]);
+  });
+
   it('writes the final report whole', async () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'hayate-report-'));
     try {
-      const report = finalReport(withStep(beginRun(config(), 'wasm'), step(10, 1, 0.5)), {
+      const report = finalReport(withStep(beginRun(config(), 'wasm', hostFloat32), step(10, 1, 0.5)), {
         seconds: 3,
         bytesByCollective: { 'gather-sum': 12 },
       });
@@ -88,7 +101,7 @@ describe('reports', () => {
   it('names the directory when the report cannot be written', async () => {
     const file = path.join(mkdtempSync(path.join(tmpdir(), 'hayate-report-')), 'file');
     writeFileSync(file, '');
-    const report = finalReport(beginRun(config(), 'wasm'), { seconds: 3, bytesByCollective: {} });
+    const report = finalReport(beginRun(config(), 'wasm', hostFloat32), { seconds: 3, bytesByCollective: {} });
     await assert.rejects(writeReport(file, report), {
       name: 'StorageError',
       message: new RegExp(`could not write the report of rank 0 in ${file}/reports: ENOTDIR`),
@@ -100,17 +113,18 @@ describe('reports', () => {
 describe('telemetry server', () => {
   let server: TelemetryServer;
   let ready = false;
+  let device: DeviceMemory | undefined;
   const metrics = createMetrics({
     engine: { engine: 'native', device: 'gpu', precision: 'tf32' },
     bytesByCollective: () => Promise.resolve({ 'gather-sum': 5, 'split-sum': 7 }),
-    memory: () => ({ predictedBytes: 10, measuredBytes: 11 }),
+    memory: () => ({ predictedBytes: 10, measuredBytes: 11, device }),
   });
   const options: TelemetryOptions = {
     host,
     port: 0,
     metrics: metrics.render,
     ready: () => ready,
-    status: () => workerReport(beginRun(config(), 'wasm')),
+    status: () => workerReport(beginRun(config(), 'wasm', hostFloat32)),
   };
   before(async () => {
     server = await serveTelemetry(options);
@@ -161,6 +175,14 @@ describe('telemetry server', () => {
       assert.equal(name?.endsWith('_total'), kind === 'counter', `${name} is a ${kind}`);
       assert.ok(new RegExp(`^# HELP ${name} \\S`, 'm').test(text), `${name} has no help`);
     }
+  });
+
+  it('says what a GPU holds where there is one, and nothing of it elsewhere', async () => {
+    assert.doesNotMatch((await get('/metrics')).text, /kind="device"|^hayate_device_memory_limit_bytes /m);
+    device = { inUse: 5, peak: 12, limit: 99, largest: 4, reserved: 20 };
+    const { text } = await get('/metrics');
+    assert.match(text, /^hayate_memory_peak_bytes\{kind="device"\} 12$/m);
+    assert.match(text, /^hayate_device_memory_limit_bytes 99$/m);
   });
 
   it('names the port that another program holds', async () => {

@@ -20,7 +20,7 @@ export class Telemetry {
   constructor(context: Context, bytesByCollective: () => Promise<Readonly<Record<string, number>>>) {
     this.#context = context;
     this.#startedMs = context.clock();
-    this.#run = beginRun(context.config, context.engine);
+    this.#run = beginRun(context.config, context.engine, context.settings);
     this.#bytesByCollective = bytesByCollective;
     this.#metrics = createMetrics({
       engine: { engine: context.engine, ...context.settings },
@@ -28,6 +28,7 @@ export class Telemetry {
       memory: () => ({
         predictedBytes: this.#run.built?.predictedPeakBytes ?? 0,
         measuredBytes: this.#run.measuredPeakBytes,
+        device: this.#run.deviceMemory,
       }),
     });
   }

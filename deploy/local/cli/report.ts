@@ -45,7 +45,12 @@ function headline({ state, seconds }: JobResult, first: FinalReport): string {
 function trainingText(state: JobState, first: FinalReport): string {
   const loss = first.loss === undefined ? '' : `, last loss ${first.loss.toFixed(4)}`;
   const rate = first.seconds > 0 ? `, ${formatSeconds(first.seconds / Math.max(1, first.steps))} a step` : '';
-  return `${count(first.steps, 'step')} of ${count(state.globalBatchSize, 'sample')}${rate}${loss} (engine ${first.engine})`;
+  return `${count(first.steps, 'step')} of ${count(state.globalBatchSize, 'sample')}${rate}${loss} (${engineText(first)})`;
+}
+
+function engineText({ engine, device, precision }: FinalReport): string {
+  const products = precision === 'tf32' ? ', products in TF32' : '';
+  return `engine ${engine}${device === 'gpu' ? ' on a GPU' : ''}${products}`;
 }
 
 function weightsText(state: JobState, ranks: readonly FinalReport[]): string {
@@ -87,8 +92,22 @@ function memoryRows(first: FinalReport, ranks: readonly FinalReport[]): string[]
   const saved = stockPeakBytes > 0 ? `: ${formatPercent(1 - measured / stockPeakBytes)} saved` : '';
   return [
     row('memory', `${formatBytes(measured)} at the peak, ${verdict}`),
+    ...deviceRow(ranks, predictedPeakBytes),
     row('', `stock TensorFlow.js would need ${formatBytes(stockPeakBytes)}${saved}`),
   ];
+}
+
+/** What a GPU's allocator held, which is more than the plan's tensors by alignment and the workspaces of convolutions. */
+function deviceRow(ranks: readonly FinalReport[], predictedBytes: number): string[] {
+  const bytes = devicePeakBytes(ranks);
+  if (bytes === undefined) return [];
+  const beyond = `${formatPercent(bytes / predictedBytes - 1)} beyond the plan`;
+  return [row('', `${formatBytes(bytes)} in the GPU's allocator, workspaces of kernels included: ${beyond}`)];
+}
+
+function devicePeakBytes(ranks: readonly FinalReport[]): number | undefined {
+  const known = ranks.flatMap(({ memory }) => memory.devicePeakBytes ?? []);
+  return known.length === 0 ? undefined : Math.max(...known);
 }
 
 function restartsText(state: JobState): string {
@@ -140,8 +159,11 @@ export function finishedEvent(result: JobResult): object {
       predictedPeakBytes: largest((r) => r.memory.predictedPeakBytes),
       measuredPeakBytes: largest((r) => r.memory.measuredPeakBytes),
       stockPeakBytes: largest((r) => r.memory.stockPeakBytes),
+      devicePeakBytes: devicePeakBytes(ranks) ?? null,
     },
     restarts: state.restarts,
     engine: first?.engine ?? state.report?.engine ?? null,
+    device: first?.device ?? null,
+    precision: first?.precision ?? null,
   };
 }

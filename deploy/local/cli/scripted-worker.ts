@@ -30,7 +30,7 @@ const timer = setInterval(() => {
   clearInterval(timer);
   fs.mkdirSync('reports', { recursive: true });
   fs.writeFileSync('reports/' + rank + '.json', JSON.stringify({ rank, worldSize, steps: step, loss: 0.25, accuracy: 0.98,
-    weightsDigest: 'd1', engine: 'scripted', seconds: step * 0.02,
+    weightsDigest: 'd1', engine: 'scripted', device: 'cpu', precision: 'float32', seconds: step * 0.02,
     communication: { bytesByCollective: { 'gather-sum': 2048 }, bucketsByCollective: { 'gather-sum': 2 },
       exposedSeconds: 0.01, reasons: ['two small tensors: gather-sum'] },
     memory: { predictedPeakBytes: 1024, measuredPeakBytes: 1024, stockPeakBytes: 4096 } }));

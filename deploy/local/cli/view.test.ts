@@ -132,6 +132,8 @@ const rank = (number: number, more: Partial<FinalReport> = {}): FinalReport => (
   accuracy: 0.9787,
   weightsDigest: '13703473a104a46fcdbfc0dc',
   engine: 'wasm',
+  device: 'cpu',
+  precision: 'float32',
   seconds: 40,
   communication: {
     bytesByCollective: { 'gather-sum': 37_958_451, 'split-sum': 0 },
@@ -179,6 +181,20 @@ describe('reportLines', () => {
     );
   });
 
+  it('says what a GPU held, and how precisely it computed', () => {
+    const memory = { predictedPeakBytes: 1000, measuredPeakBytes: 1000, stockPeakBytes: 4096 };
+    const onGpu = (number: number, devicePeakBytes: number) =>
+      rank(number, { engine: 'native', device: 'gpu', precision: 'tf32', memory: { ...memory, devicePeakBytes } });
+    const told = reportLines(result({ ranks: [onGpu(0, 1050), onGpu(1, 1100)] })).join('\n');
+    assert.match(told, /\(engine native on a GPU, products in TF32\)/);
+    assert.match(told, /1\.07 KiB in the GPU's allocator, workspaces of kernels included: 10\.0 % beyond the plan/);
+    const { device, memory: largest } = finishedEvent(result({ ranks: [onGpu(0, 1050), onGpu(1, 1100)] })) as {
+      device: string;
+      memory: { devicePeakBytes: number };
+    };
+    assert.deepEqual([device, largest.devicePeakBytes], ['gpu', 1100]);
+  });
+
   it('says who caused the last restart', () => {
     const failure = {
       attempt: 1,
@@ -223,9 +239,16 @@ describe('finishedEvent', () => {
         exposedSeconds: 7,
         reasons: ['bucket 0: gather-sum, since it is small'],
       },
-      memory: { predictedPeakBytes: 6_962_544, measuredPeakBytes: 6_962_544, stockPeakBytes: 18_664_652 },
+      memory: {
+        predictedPeakBytes: 6_962_544,
+        measuredPeakBytes: 6_962_544,
+        stockPeakBytes: 18_664_652,
+        devicePeakBytes: null,
+      },
       restarts: 0,
       engine: 'wasm',
+      device: 'cpu',
+      precision: 'float32',
     });
   });
 });
