@@ -50,7 +50,7 @@ export const classSentences: Readonly<Record<FailureClass, string>> = {
   nonFinite: 'the loss or a gradient became NaN or infinite; lower the learning rate or check the data',
   engineMissing: 'the compute engine, or the GPU that the job asks for, cannot be used on this worker',
   fenced: 'belongs to an attempt that is over',
-  deviceFailed: 'lost its GPU in the middle of a step',
+  deviceFailed: 'failed in its engine in the middle of a step, as when a GPU is lost',
   storage: 'could not write to its directory; free disk space or change checkpoint.directory',
   terminated: 'was terminated on request',
   killed: 'was killed by a signal',

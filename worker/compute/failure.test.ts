@@ -5,6 +5,7 @@ import path from 'node:path';
 import { exitCodes, permanentClasses } from '@hayate/crds/exit-codes.ts';
 import { ExchangeError } from '../communication/exchange.ts';
 import { EngineError, type EngineErrorCode } from '../engine/engine.ts';
+import { engineErrorOf } from '../engine/native/ops.ts';
 import { openEngine } from '../engine/open.ts';
 import { loadProgram } from '../program/load.ts';
 import { buildTraining } from './build.ts';
@@ -95,9 +96,16 @@ describe('failureOf', () => {
   });
 
   it('tells a device that was lost, which another start may have again, from a kernel that always fails', () => {
-    const lost = failureOf(new EngineError('kernelFailed', 'MatMul failed', { retryable: true }), 7);
+    const addonError = (code: string) =>
+      Object.assign(new Error('stream: unspecified launch failure'), { code, op: '' });
+    const failed = (code: string) => engineErrorOf('MatMul', addonError(code));
+    const lost = failureOf(failed('INTERNAL'), 7);
     assert.deepEqual([lost.class, lost.reason, exitCodes[lost.class]], ['deviceFailed', 'KernelFailed', 18]);
+    assert.match(lost.message, /MatMul failed: stream: unspecified launch failure/);
     assert.ok(!permanentClasses.has(lost.class));
+    assert.equal(failureOf(failed('INVALID_ARGUMENT'), 7).class, 'program');
+    assert.equal(failureOf(failed('RESOURCE_EXHAUSTED'), 7).class, 'outOfMemory');
+    assert.equal(failureOf(new EngineError('kernelFailed', 'x', { retryable: true }), 7).class, 'deviceFailed');
   });
 
   it('shows the stack of what nobody foresaw', () => {

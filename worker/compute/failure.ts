@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { ExchangeError, type ExchangeErrorCode } from '../communication/exchange.ts';
 import { EngineError, type EngineErrorCode, type EngineSettings } from '../engine/engine.ts';
+import { isAddonError } from '../engine/native/addon.ts';
 import { GraphError } from '../graph/graph-error.ts';
 import { ConfigurationError, ProgramError } from '../program/program-error.ts';
 import type { ComputeFailure } from './messages.ts';
@@ -49,9 +50,13 @@ export function failureOf(error: unknown, step: number | undefined): ComputeFail
   return failure('program', 'unexpected', message);
 }
 
-/** A kernel that fails whatever it is given is the program's; one that may pass another time has lost its device. */
-function engineClass({ code, retryable }: EngineError): Class {
-  return code === 'kernelFailed' && retryable ? 'deviceFailed' : engineClasses[code];
+/**
+ * A kernel that refuses what it is given is the program's, and refuses again. INTERNAL is no verdict on the arguments: it is
+ * what the addon says for errors of CUDA itself, as after a GPU has fallen off the bus.
+ */
+function engineClass({ code, retryable, cause }: EngineError): Class {
+  if (code !== 'kernelFailed') return engineClasses[code];
+  return retryable || (isAddonError(cause) && cause.code === 'INTERNAL') ? 'deviceFailed' : engineClasses[code];
 }
 
 /** Why an engine could not be opened; on a GPU with the command that finds out more. */
