@@ -57,6 +57,11 @@ export interface Addon {
   /** TensorFlow's allocator, bytes: in use, peak, limit, largest allocation, reserved; `reset` lets the peak begin anew. */
   memory(context: Context, reset: boolean): [number, number, number, number, number];
   describe(context: Context): string;
+  /** Marks a place in the order of the calls. */
+  mark(context: Context): number;
+  /** Milliseconds that the device took from one mark to another. */
+  between(context: Context, from: number, to: number): number;
+  clearMarks(context: Context): void;
   bytes(context: Context, tensor: TensorId): number;
   address(context: Context, tensor: TensorId): number;
   /** `window`: height and width of the window and of its strides, rows above and columns before the image. */
@@ -109,7 +114,10 @@ export function isAddonError(error: unknown): error is AddonError {
 export function loadAddon(release: Release, env: Readonly<Record<string, string | undefined>>): Addon {
   const { addon, library } = cachePaths(env, release);
   if (!existsSync(addon) || !existsSync(library)) {
-    throw new EngineError('engineMissing', 'the native engine is not staged here; run npm run native -- ' + release.device);
+    throw new EngineError(
+      'engineMissing',
+      'the native engine is not staged here; run npm run native -- ' + release.device,
+    );
   }
   let loaded: Addon;
   try {

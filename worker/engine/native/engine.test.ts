@@ -11,6 +11,7 @@ import { openEngine } from '../open.ts';
 import { slotNamesOf } from '../optimizer.ts';
 import { generator } from '../random.ts';
 import { stagingProblem } from './staged.ts';
+import { tested } from './tested.ts';
 
 /** Largest difference of a gradient of a whole program between engines, relative to its largest element. */
 const tolerance = 1e-4;
@@ -22,15 +23,15 @@ const optimizers: readonly OptimizerStep[] = [
   { kind: 'adam', learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, step: 3 },
 ];
 
-describe('native engine', () => {
+describe(`native engine on the ${tested.device}`, () => {
   before(function () {
-    const problem = stagingProblem(env);
+    const problem = stagingProblem(env, tested.device);
     if (problem === undefined) return;
     console.log(`      left out: ${problem}`);
     this.skip();
   });
 
-  engineContract(() => openEngine('native'));
+  engineContract(() => openEngine('native', tested));
 
   for (const step of optimizers) {
     it(`updates by ${step.kind} to the bits of the wasm engine`, async () => {
@@ -43,7 +44,7 @@ describe('native engine', () => {
       ];
       const results: HostData[][] = [];
       for (const name of ['native', 'wasm'] as const) {
-        const engine = await openEngine(name);
+        const engine = await openEngine(name, name === 'native' ? tested : undefined);
         const handles = [start, ...slots].map((data) => engine.upload(data, [data.length], 'float32'));
         assert.equal(engine.update(handles[0]!, handles.slice(1), sum, 0.25, step, 1), true);
         results.push(handles.map((handle) => engine.read(handle)));
@@ -54,7 +55,7 @@ describe('native engine', () => {
   }
 
   it('refuses what was freed, and what lies on no engine of its kind', async () => {
-    const engine = await openEngine('native');
+    const engine = await openEngine('native', tested);
     const handle = engine.upload(Float32Array.of(1), [1], 'float32');
     engine.free(handle);
     assert.throws(() => engine.read(handle), { name: 'EngineError', code: 'kernelFailed' });
@@ -64,7 +65,7 @@ describe('native engine', () => {
   });
 
   it('holds nothing after a kernel that failed half-way', async () => {
-    const engine = await openEngine('native');
+    const engine = await openEngine('native', tested);
     const [a, b] = [
       [2, 3],
       [3, 2],
@@ -91,7 +92,9 @@ describe('native engine', () => {
       const { x, y } = batch as unknown as Record<'x' | 'y', HostData>;
       const start = { variables: initial, feeds: { x, y }, seed: 1 };
       const [mine, theirs] = await Promise.all(
-        (['native', 'wasm'] as const).map(async (engine) => runGraph(await openEngine(engine), graph, start)),
+        (['native', 'wasm'] as const).map(async (engine) =>
+          runGraph(await openEngine(engine, engine === 'native' ? tested : undefined), graph, start),
+        ),
       );
       assert.ok(Math.abs(mine!.loss! - theirs!.loss!) <= tolerance * Math.abs(theirs!.loss!));
       const off = mine!.contributions.map((values, at) => distance(values, theirs!.contributions[at]!));

@@ -101,9 +101,7 @@ export class NativeEngine implements Engine {
   ): boolean {
     const ids = [variable, ...slots].map(idOf);
     const numbers = optimizerNumbers(step);
-    return attempt('update', () =>
-      this.addon.update(this.context, step.kind, ids, sourceOf(sum), scale, numbers, tag),
-    );
+    return attempt('update', () => this.addon.update(this.context, step.kind, ids, sourceOf(sum), scale, numbers, tag));
   }
 
   average(variable: Handle, sum: Float32Array | Handle, scale: number, tag: number): boolean {

@@ -8,22 +8,23 @@ import { generator } from '../random.ts';
 import { cases, type KernelCase, type Operand } from './kernel-cases.ts';
 import { kernels } from './kernels/table.ts';
 import { stagingProblem } from './staged.ts';
+import { tested } from './tested.ts';
 
 /** Largest difference between engines, relative to the largest element. */
 const tolerance = 1e-5;
 
-describe('kernels of the native engine', () => {
+describe(`kernels of the native engine on the ${tested.device}`, () => {
   let native: Engine;
   let wasm: Engine;
   let worst = { kernel: '', off: 0 };
 
   before(async function () {
-    const problem = stagingProblem(env);
+    const problem = stagingProblem(env, tested.device);
     if (problem !== undefined) {
       console.log(`      left out: ${problem}`);
       this.skip();
     }
-    native = await openEngine('native');
+    native = await openEngine('native', tested);
     wasm = await openEngine('wasm');
   });
   after(() => {

@@ -2,12 +2,15 @@ import { existsSync } from 'node:fs';
 import { EngineError, type EngineSettings } from '../engine.ts';
 import { loadAddon } from './addon.ts';
 import { cachePaths } from './cache.ts';
-import { cpuRelease, releaseOf } from './release.ts';
+import { releaseOf } from './release.ts';
 
 /** Why the native engine cannot be used on this machine; undefined where it can. */
-export function stagingProblem(env: Readonly<Record<string, string | undefined>>): string | undefined {
+export function stagingProblem(
+  env: Readonly<Record<string, string | undefined>>,
+  device: EngineSettings['device'] = 'cpu',
+): string | undefined {
   try {
-    loadAddon(cpuRelease, env);
+    loadAddon(releaseOf(device), env);
     return undefined;
   } catch (error) {
     if (error instanceof EngineError) return error.message;

@@ -44,6 +44,7 @@ Driver FindAll() {
   Find(library, "cuEventRecord", &d.event_record);
   Find(library, "cuEventQuery", &d.event_query);
   Find(library, "cuEventSynchronize", &d.event_synchronize);
+  Find(library, "cuEventElapsedTime", &d.event_elapsed);
   Find(library, "cuMemcpyHtoDAsync_v2", &d.to_device);
   Find(library, "cuMemcpyDtoHAsync_v2", &d.to_host);
   Find(library, "cuMemcpyDtoDAsync_v2", &d.on_device);

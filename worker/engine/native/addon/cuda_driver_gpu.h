@@ -44,6 +44,7 @@ struct Driver {
   Result (*event_record)(Event, Stream);
   Result (*event_query)(Event);
   Result (*event_synchronize)(Event);
+  Result (*event_elapsed)(float*, Event, Event);
   Result (*to_device)(Pointer, const void*, size_t, Stream);
   Result (*to_host)(void*, Pointer, size_t, Stream);
   Result (*on_device)(Pointer, Pointer, size_t, Stream);

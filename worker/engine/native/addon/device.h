@@ -88,6 +88,12 @@ class Device {
   virtual void BatchNormGrad(const Normalisation& norm, const std::vector<float*>& in,
                              const std::vector<float*>& out) = 0;
 
+  // Marks this place in the order of the calls; returns its number. Marks stay until ClearMarks.
+  virtual size_t Mark() = 0;
+  // Milliseconds that the device took from one mark to another; waits for both.
+  virtual double Between(size_t from, size_t to) = 0;
+  virtual void ClearMarks() = 0;
+
   virtual MemoryStatistics Statistics() const = 0;
   virtual void ResetPeak() = 0;
   // One line for people: name and memory.

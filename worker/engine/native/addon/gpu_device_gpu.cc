@@ -56,6 +56,7 @@ class GpuDevice : public Device {
   ~GpuDevice() override {
     driver_.set_context(cuda_context_);
     driver_.stream_synchronize(stream_);
+    ClearMarks();
     driver_.host_free(bad_);
   }
 
@@ -178,6 +179,26 @@ class GpuDevice : public Device {
     kernels_.BatchNormGrad(norm, in, out);
   }
 
+  size_t Mark() override {
+    Enter();
+    cuda::Event event = nullptr;
+    cuda::Check(driver_.event_create(&event, 0), "marking the time");
+    cuda::Check(driver_.event_record(event, stream_), "marking the time");
+    marks_.push_back(event);
+    return marks_.size() - 1;
+  }
+  double Between(size_t from, size_t to) override {
+    if (from >= marks_.size() || to >= marks_.size()) Refuse("there is no such mark");
+    float milliseconds = 0;
+    for (const size_t at : {from, to}) cuda::Check(driver_.event_synchronize(marks_[at]), "waiting for the GPU");
+    cuda::Check(driver_.event_elapsed(&milliseconds, marks_[from], marks_[to]), "reading the time");
+    return milliseconds;
+  }
+  void ClearMarks() override {
+    for (const cuda::Event event : marks_) driver_.event_destroy(event);
+    marks_.clear();
+  }
+
   MemoryStatistics Statistics() const override {
     const auto stats = allocator_->GetStats();
     if (!stats.has_value()) return {};
@@ -222,6 +243,7 @@ class GpuDevice : public Device {
   const cuda::Stream stream_;
   cuda::Context cuda_context_ = nullptr;
   int* bad_ = nullptr;
+  std::vector<cuda::Event> marks_;
 };
 
 }  // namespace

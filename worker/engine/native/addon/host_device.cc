@@ -1,3 +1,4 @@
+#include <chrono>
 #include <cstring>
 
 #include "device.h"
@@ -86,6 +87,16 @@ class HostDevice : public Device {
     Refuse("batch normalisation of our own is for GPUs");
   }
 
+  size_t Mark() override {
+    marks_.push_back(std::chrono::steady_clock::now());
+    return marks_.size() - 1;
+  }
+  double Between(size_t from, size_t to) override {
+    if (from >= marks_.size() || to >= marks_.size()) Refuse("there is no such mark");
+    return std::chrono::duration<double, std::milli>(marks_[to] - marks_[from]).count();
+  }
+  void ClearMarks() override { marks_.clear(); }
+
   MemoryStatistics Statistics() const override { return {}; }
   void ResetPeak() override {}
   std::string Description() const override { return "CPU"; }
@@ -101,6 +112,7 @@ class HostDevice : public Device {
   }
 
   const int threads_;
+  std::vector<std::chrono::steady_clock::time_point> marks_;
 };
 
 }  // namespace

@@ -1,0 +1,93 @@
+// Transfers, memory and time of a context's device.
+#include "call.h"
+
+namespace hayate {
+namespace {
+
+// send(context, tensor, into: TypedArray) → ticket, 0 where the bytes are there already
+napi_value Send(const Call& call) {
+  return NumberValue(call.env, static_cast<double>(call.context().Send(call.tensor(1), Facing(call, 2).data)));
+}
+
+// arrived(context, ticket) → boolean
+napi_value Arrived(const Call& call) {
+  const auto ticket = static_cast<Ticket>(Integer(call.env, call[1], "a ticket"));
+  return BooleanValue(call.env, call.context().device().Arrived(ticket));
+}
+
+// wait(context, ticket)
+napi_value Wait(const Call& call) {
+  call.context().device().Wait(static_cast<Ticket>(Integer(call.env, call[1], "a ticket")));
+  return Undefined(call.env);
+}
+
+// pin(context, memory: TypedArray, locked: boolean)
+napi_value Pin(const Call& call) {
+  const View view = TypedArray(call.env, call[1], "memory");
+  Device& device = call.context().device();
+  if (Boolean(call.env, call[2], "locked")) {
+    device.Pin(view.data, view.bytes);
+  } else {
+    device.Unpin(view.data);
+  }
+  return Undefined(call.env);
+}
+
+// finish(context): waits for everything that was asked for
+napi_value Finish(const Call& call) {
+  call.context().device().Finish();
+  return Undefined(call.env);
+}
+
+// failed(context) → tag of an update that met a number that is not finite, or 0
+napi_value Failed(const Call& call) { return NumberValue(call.env, call.context().device().Failed()); }
+
+// memory(context, reset: boolean) → [in use, peak, limit, largest, reserved], bytes of TensorFlow's allocator; `reset`
+// lets the peak begin anew
+napi_value Memory(const Call& call) {
+  Device& device = call.context().device();
+  const MemoryStatistics s = device.Statistics();
+  if (Boolean(call.env, call[1], "reset")) device.ResetPeak();
+  std::vector<double> numbers;
+  for (const int64_t bytes : {s.in_use, s.peak, s.limit, s.largest, s.reserved}) numbers.push_back(static_cast<double>(bytes));
+  return NumbersValue(call.env, numbers);
+}
+
+// describe(context) → string
+napi_value Describe(const Call& call) { return TextValue(call.env, call.context().device().Description()); }
+
+// mark(context) → number of a mark in the order of the calls
+napi_value Mark(const Call& call) {
+  return NumberValue(call.env, static_cast<double>(call.context().device().Mark()));
+}
+
+// between(context, mark, mark) → milliseconds that the device took
+napi_value Between(const Call& call) {
+  const auto at = [&](size_t argument) { return static_cast<size_t>(Integer(call.env, call[argument], "a mark")); };
+  return NumberValue(call.env, call.context().device().Between(at(1), at(2)));
+}
+
+napi_value ClearMarks(const Call& call) {
+  call.context().device().ClearMarks();
+  return Undefined(call.env);
+}
+
+}  // namespace
+
+Functions DeviceFunctions() {
+  return {
+      Function<Send>("send"),
+      Function<Arrived>("arrived"),
+      Function<Wait>("wait"),
+      Function<Pin>("pin"),
+      Function<Finish>("finish"),
+      Function<Failed>("failed"),
+      Function<Memory>("memory"),
+      Function<Describe>("describe"),
+      Function<Mark>("mark"),
+      Function<Between>("between"),
+      Function<ClearMarks>("clearMarks"),
+  };
+}
+
+}  // namespace hayate

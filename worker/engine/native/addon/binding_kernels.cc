@@ -1,0 +1,177 @@
+// Kernels of our own.
+#include "call.h"
+#include "host_kernels.h"
+#include "optimizer.h"
+
+namespace hayate {
+namespace {
+
+// The numbers of a tensor on the context's device.
+float* Floats(Context& context, TensorId id, size_t length) {
+  const Region region = context.Memory(id);
+  if (context.Type(id) != TF_FLOAT || region.bytes != length * sizeof(float)) {
+    Refuse("this tensor must be float32 and of another length");
+  }
+  return reinterpret_cast<float*>(region.start);
+}
+
+// update(context, kind, tensors: variable and slots, sum: Float32Array or tensor, scale, numbers, tag) → boolean, see
+// Device::Update. Kinds and numbers: sgd, [rate]; momentum, [rate, momentum, nesterov]; adam, [rate, beta1, beta2,
+// epsilon, corrections of both]; average, [].
+napi_value Update(const Call& call) {
+  const napi_env env = call.env;
+  Context& context = call.context();
+  const std::string kind = Text(env, call[1], "kind");
+  const std::vector<int64_t> tensors = Integers(env, call[2], "tensors");
+  const napi_valuetype type = Type(env, call[3]);
+  Gradient sum{nullptr, nullptr};
+  size_t length = 0;
+  if (type == napi_number) {
+    length = context.Memory(call.tensor(3)).bytes / sizeof(float);
+    sum.tensor = Floats(context, call.tensor(3), length);
+  } else {
+    const View view = TypedArray(env, call[3], "sum");
+    if (view.type != napi_float32_array) Refuse("sum must be a Float32Array");
+    sum.host = static_cast<const float*>(view.data);
+    length = view.length;
+  }
+  const double scale = Number(env, call[4], "scale");
+  std::vector<double> n;
+  for (napi_value item : List(env, call[5], "numbers")) n.push_back(Number(env, item, "a number of the optimizer"));
+  const int tag = Type(env, call[6]) == napi_undefined ? 0 : static_cast<int>(Integer(env, call[6], "tag"));
+  const auto need = [&](size_t tensor_count, size_t number_count) {
+    if (tensors.size() != tensor_count || n.size() != number_count) Refuse("the optimizer is incomplete");
+    for (size_t at = 0; at < tensors.size(); at++) {
+      if (type == napi_number && tensors[at] == call.tensor(3)) Refuse("a variable is not its own gradient");
+      for (size_t other = 0; other < at; other++) {
+        if (tensors[at] == tensors[other]) Refuse("variable and slots must be different tensors");
+      }
+    }
+  };
+  Device& device = context.device();
+  const auto floats = [&](size_t at) { return Floats(context, tensors[at], length); };
+  bool finite = false;
+  if (kind == "sgd") {
+    need(1, 1);
+    finite = device.Update(Sgd{n[0]}, floats(0), sum, scale, length, tag);
+  } else if (kind == "momentum") {
+    need(2, 3);
+    finite = device.Update(Momentum{n[0], n[1], n[2] != 0}, floats(0), floats(1), sum, scale, length, tag);
+  } else if (kind == "adam") {
+    need(3, 6);
+    const Adam adam{n[0], n[1], n[2], n[3], n[4], n[5]};
+    finite = device.Update(adam, floats(0), floats(1), floats(2), sum, scale, length, tag);
+  } else if (kind == "average") {
+    need(1, 0);
+    finite = device.Average(floats(0), sum, scale, length, tag);
+  } else {
+    Refuse("there is no optimizer " + kind);
+  }
+  return BooleanValue(env, finite);
+}
+
+// maxPoolGrad(context, image, dy, window: [filter height, width, stride height, width, top, left], floor) → tensor
+napi_value MaxPoolGradient(const Call& call) {
+  Context& context = call.context();
+  const std::vector<int64_t> in = context.Shape(call.tensor(1));
+  const std::vector<int64_t> out = context.Shape(call.tensor(2));
+  const std::vector<int64_t> n = Integers(call.env, call[3], "window");
+  const double floor = Number(call.env, call[4], "floor");
+  if (in.size() != 4 || out.size() != 4 || in[0] != out[0] || in[3] != out[3]) Refuse("the images do not match");
+  if (n.size() != 6 || in[1] * in[2] >= INT32_MAX) Refuse("the window is incomplete or the image too large");
+  for (size_t at = 0; at < n.size(); at++) {
+    if (n[at] < (at < 4 ? 1 : 0) || n[at] >= INT32_MAX) Refuse("the window is out of range");
+  }
+  const Window window{in[0], in[1], in[2], in[3], out[1], out[2], n[0], n[1], n[2], n[3], n[4], n[5]};
+  const size_t in_length = static_cast<size_t>(in[0] * in[1] * in[2] * in[3]);
+  const size_t out_length = static_cast<size_t>(out[0] * out[1] * out[2] * out[3]);
+  const float* image = Floats(context, call.tensor(1), in_length);
+  const float* dy = Floats(context, call.tensor(2), out_length);
+  const TensorId result = context.Allocate(TF_FLOAT, in);
+  float* target = Floats(context, result, in_length);
+  context.device().MaxPoolGrad(window, image, dy, target, static_cast<float>(floor));
+  return NumberValue(call.env, static_cast<double>(result));
+}
+
+// addBias(context, tensor, bias, relu: boolean): in the tensor's own memory
+napi_value AddBiasInPlace(const Call& call) {
+  Context& context = call.context();
+  const std::vector<int64_t> shape = context.Shape(call.tensor(1));
+  const size_t bytes = context.Memory(call.tensor(1)).bytes;
+  const int64_t channels = shape.empty() ? 0 : shape.back();
+  const float* bias = Floats(context, call.tensor(2), static_cast<size_t>(channels));
+  float* values = Floats(context, call.tensor(1), bytes / sizeof(float));
+  if (bias == values) Refuse("a tensor cannot be its own bias");
+  const int64_t rows = channels == 0 ? 0 : static_cast<int64_t>(bytes / sizeof(float)) / channels;
+  context.device().AddBias(values, bias, rows, channels, Boolean(call.env, call[3], "relu"));
+  return Undefined(call.env);
+}
+
+// Rows of channels of a batch normalisation, and its tensors; all but the first `images` hold a number a channel.
+struct NormCall {
+  Normalisation norm;
+  std::vector<float*> in;
+};
+
+NormCall Normalised(const Call& call, size_t images, size_t count) {
+  Context& context = call.context();
+  const std::vector<int64_t> tensors = Integers(call.env, call[1], "tensors");
+  if (tensors.size() != count) Refuse("batch normalisation needs " + std::to_string(count) + " tensors");
+  const std::vector<int64_t> shape = context.Shape(tensors[0]);
+  const int64_t channels = shape.empty() ? 0 : shape.back();
+  const int64_t elements = static_cast<int64_t>(context.Memory(tensors[0]).bytes / sizeof(float));
+  if (elements == 0 || channels >= INT32_MAX) Refuse("there is nothing to normalise");
+  NormCall made;
+  const auto epsilon = static_cast<float>(Number(call.env, call[2], "epsilon"));
+  made.norm = {elements / channels, static_cast<int>(channels), epsilon, Boolean(call.env, call[3], "relu")};
+  for (size_t at = 0; at < count; at++) made.in.push_back(Floats(context, tensors[at], at < images ? elements : channels));
+  return made;
+}
+
+// New tensors: one like the first of the call's, and `count` with a number a channel.
+napi_value NormResults(const Call& call, int channels, size_t count, std::vector<float*>* memory) {
+  Context& context = call.context();
+  const std::vector<int64_t> tensors = Integers(call.env, call[1], "tensors");
+  napi_value result = nullptr;
+  Check(call.env, napi_create_array_with_length(call.env, count + 1, &result));
+  for (size_t at = 0; at <= count; at++) {
+    const TensorId id = context.Allocate(TF_FLOAT, at == 0 ? context.Shape(tensors[0]) : std::vector<int64_t>{channels});
+    memory->push_back(reinterpret_cast<float*>(context.Memory(id).start));
+    Check(call.env, napi_set_element(call.env, result, at, NumberValue(call.env, static_cast<double>(id))));
+  }
+  return result;
+}
+
+// batchNorm(context, tensors: x, gamma, beta, moving mean and variance, epsilon, relu, momentum) → tensors: y, mean,
+// variance, moving mean and variance
+napi_value BatchNorm(const Call& call) {
+  const NormCall made = Normalised(call, 1, 5);
+  const double momentum = Number(call.env, call[4], "momentum");
+  std::vector<float*> out;
+  napi_value result = NormResults(call, made.norm.channels, 4, &out);
+  call.context().device().BatchNorm(made.norm, momentum, made.in, out);
+  return result;
+}
+
+// batchNormGrad(context, tensors: dy, x, gamma, beta, mean, variance, epsilon, relu) → tensors: dx, dgamma, dbeta
+napi_value BatchNormGrad(const Call& call) {
+  const NormCall made = Normalised(call, 2, 6);
+  std::vector<float*> out;
+  napi_value result = NormResults(call, made.norm.channels, 2, &out);
+  call.context().device().BatchNormGrad(made.norm, made.in, out);
+  return result;
+}
+
+}  // namespace
+
+Functions KernelFunctions() {
+  return {
+      Function<Update>("update"),
+      Function<MaxPoolGradient>("maxPoolGrad"),
+      Function<AddBiasInPlace>("addBias"),
+      Function<BatchNorm>("batchNorm"),
+      Function<BatchNormGrad>("batchNormGrad"),
+  };
+}
+
+}  // namespace hayate
