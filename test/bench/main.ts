@@ -1,7 +1,9 @@
 /** `npm run bench -- NAME [options] [--json]` */
 const benches: Readonly<Record<string, () => Promise<{ run: (argv: string[]) => Promise<void> }>>> = {
   allreduce: () => import('./allreduce.ts'),
+  compare: () => import('./compare.ts'),
   memory: () => import('./memory.ts'),
+  'stock-setup': () => import('./stock-tensorflow/setup.ts'),
   train: () => import('./train.ts'),
 };
 

@@ -71,7 +71,8 @@ async function openBackend(): Promise<{ backend: MeteredWasm; backendName: strin
   return { backend, backendName };
 }
 
-function minimizerOf(settings: OptimizerSettings) {
+/** TensorFlow.js's own optimizer. */
+export function minimizerOf(settings: OptimizerSettings) {
   switch (settings.kind) {
     case 'sgd':
       return tf.train.sgd(settings.learningRate);

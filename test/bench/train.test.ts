@@ -7,7 +7,8 @@ import type { BenchDocument } from './document.ts';
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 const small = ['--model', 'resnet50', '--image-size', '32', '--width', '0.125', '--batch', '4'];
 
-type Row = Readonly<Record<string, unknown>> & { stepSeconds: number; predictedPeakBytes: number };
+type Measured = 'stepSeconds' | 'windowSeconds' | 'predictedPeakBytes' | 'processPeakBytes';
+type Row = Readonly<Record<string, unknown>> & Record<Measured, number>;
 
 async function bench(...args: string[]): Promise<BenchDocument<Row>> {
   const { stdout } = await promisify(execFile)(process.execPath, [main, ...args, '--json']);
@@ -28,17 +29,22 @@ describe('bench train', () => {
       const { bench: name, repeats, results } = await bench('train', ...small, '--steps', '3', '--engine', engine);
       const [result] = results as [Row];
       assert.deepEqual([name, repeats, results.length], ['train', 3, 1]);
-      const { stepSeconds, predictedPeakBytes: predicted, ...rest } = result;
-      assert.ok(stepSeconds > 0);
+      const { stepSeconds, windowSeconds, processPeakBytes, predictedPeakBytes: predicted, ...rest } = result;
+      assert.ok(stepSeconds > 0 && windowSeconds > 0);
+      assert.ok(processPeakBytes > predicted);
       assert.deepEqual(rest, {
         model: 'resnet50',
         batch: 4,
         world: 1,
         engine,
+        device: 'cpu',
+        precision: 'float32',
+        residentBatch: false,
         optimizer: 'momentum',
         samplesPerSecond: 4 / stepSeconds,
         exposedCommunicationSeconds: 0,
         measuredPeakBytes: predicted,
+        allocatorPeakBytes: null,
       });
     });
   }
@@ -50,6 +56,9 @@ describe('bench train', () => {
     await refused(['train', '--model', 'alexnet', '--image-size', '20'], /imageSize.*57/);
     await refused(['train', '--model', 'mnist', '--image-size', '20'], /one size/);
     await refused(['train', ...small, '--engine', 'abacus'], /one of wasm, native, stock/);
+    await refused(['train', ...small, '--device', 'gpu'], /wasm computes on the CPU/);
+    await refused(['train', ...small, '--engine', 'native', '--precision', 'tf32'], /tf32 is for GPUs/);
+    await refused(['train', ...small, '--engine', 'stock', '--resident-batch'], /new batch every step/);
     await refused(['train', '--model', 'vgg16', '--width', '0.125', '--batch', '512'], /GiB.*smaller --batch/);
   });
 });

@@ -1,37 +1,24 @@
 /** `npm run bench -- train`: seconds of a training step in one process, ours or TensorFlow.js's own. */
 import { parseArgs } from 'node:util';
-import { buildTraining } from '../../worker/compute/build.ts';
-import { type Engine, EngineError } from '../../worker/engine/engine.ts';
-import { openEngine } from '../../worker/engine/open.ts';
-import { stockPeakBytes } from '../../worker/graph/stock.ts';
-import { type BenchDocument, median, thisMachine, wholeNumber } from './document.ts';
-import { chosenModels, type Model, modelOptions, models, mostWasmBytes, trainingOf } from './models.ts';
-import { runStock } from './stock-run.ts';
-import { trainAlone } from './train-alone.ts';
+import { type BenchDocument, thisMachine, wholeNumber } from './document.ts';
+import { engineOptions, engineSettings } from './engine-options.ts';
+import { gpuName } from './gpu-name.ts';
+import { chosenModels, type Model, modelOptions, models, trainingOf } from './models.ts';
+import { type Asked, type EngineChoice, measure, summaryOf } from './train-measure.ts';
 
-type EngineChoice = 'wasm' | 'native' | 'stock';
-type Asked = Awaited<ReturnType<typeof trainingOf>>;
+const engines: readonly EngineChoice[] = ['wasm', 'native', 'stock', 'stock-node'];
 
-interface Measured {
-  seconds: readonly number[];
-  exposedSeconds: readonly number[];
-  predictedPeakBytes: number;
-  measuredPeakBytes: number;
-}
-
-interface Result {
+interface Result extends ReturnType<typeof summaryOf> {
   model: string;
   batch: number;
   world: number;
   engine: EngineChoice;
+  device: Asked['device'];
+  precision: Asked['precision'];
+  residentBatch: boolean;
   optimizer: string;
-  stepSeconds: number;
-  samplesPerSecond: number;
-  exposedCommunicationSeconds: number;
-  /** Distinct live buffers of a step, by the plan (stock: by shapes). */
-  predictedPeakBytes: number;
-  /** The same as the engine counted them. */
-  measuredPeakBytes: number;
+  /** Of the whole process in memory of the host, as the system counts it. */
+  processPeakBytes: number;
 }
 
 /** Runs the benchmark with command-line arguments (without the name). */
@@ -40,8 +27,11 @@ export async function run(argv: string[]): Promise<void> {
     args: argv,
     options: {
       ...modelOptions,
+      ...engineOptions,
       engine: { type: 'string', default: 'wasm' },
       steps: { type: 'string', default: '10' },
+      'warm-up': { type: 'string' },
+      'resident-batch': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
@@ -50,84 +40,66 @@ export async function run(argv: string[]): Promise<void> {
   }
   const [model] = chosenModels(values) as [Model];
   const engine = engineChoice(values.engine);
-  const steps = wholeNumber('steps', values.steps, 1, 100_000);
-  const asked = await trainingOf(model, values);
-  const measured = engine === 'stock' ? await stock(asked, steps) : await ours(asked, engine, steps);
-  const stepSeconds = median(measured.seconds);
+  const settings = engineSettings(values);
+  if (settings.device === 'gpu' && (engine === 'wasm' || engine === 'stock')) {
+    throw new RangeError(`--engine ${engine} computes on the CPU; add --engine native or stock-node`);
+  }
+  if (engine === 'stock' && (values['resident-batch'] || values['warm-up'] !== undefined)) {
+    throw new RangeError(
+      '--engine stock takes a new batch every step and warms up for one; leave --resident-batch and --warm-up out',
+    );
+  }
+  const usualWarmUp = engine === 'stock' ? '1' : settings.device === 'gpu' ? '10' : '2';
+  const asked: Asked = {
+    ...(await trainingOf(model, values)),
+    ...settings,
+    engine,
+    steps: wholeNumber('steps', values.steps, 1, 100_000),
+    warmUpSteps: wholeNumber('warm-up', values['warm-up'] ?? usualWarmUp, 1, 1000),
+    isBatchResident: values['resident-batch'],
+  };
+  const measured = await measure(asked);
   const result: Result = {
     model: model.name,
     batch: asked.batchSize,
     world: 1,
     engine,
+    ...settings,
+    residentBatch: asked.isBatchResident,
     optimizer: asked.program.optimizer(asked.parameters).kind,
-    stepSeconds,
-    samplesPerSecond: asked.batchSize / stepSeconds,
-    exposedCommunicationSeconds: median(measured.exposedSeconds),
-    predictedPeakBytes: measured.predictedPeakBytes,
-    measuredPeakBytes: measured.measuredPeakBytes,
+    ...summaryOf(measured, asked.batchSize),
+    processPeakBytes: 1024 * process.resourceUsage().maxRSS,
   };
-  if (values.json) printDocument(result, asked, steps);
-  else printResult(result, steps);
+  if (values.json) console.log(JSON.stringify(await documentOf(result, asked)));
+  else printResult(result, asked.steps);
 }
 
 function engineChoice(text: string): EngineChoice {
-  if (text === 'wasm' || text === 'native' || text === 'stock') return text;
-  throw new RangeError(`--engine ${text}: one of wasm, native, stock is needed`);
+  const choice = engines.find((name) => name === text);
+  if (choice === undefined) throw new RangeError(`--engine ${text}: one of ${engines.join(', ')} is needed`);
+  return choice;
 }
 
-async function ours(asked: Asked, name: 'wasm' | 'native', steps: number): Promise<Measured> {
-  const engine = await open(name);
-  const training = await buildTraining({ ...asked, recycling: true, engine });
-  const { bytes } = training.plan.peak;
-  if (name === 'wasm') refuseTooLarge(bytes);
-  const { peakBytes, ...measured } = await trainAlone(training, steps);
-  engine.dispose();
-  return { ...measured, predictedPeakBytes: bytes, measuredPeakBytes: peakBytes };
-}
-
-async function open(name: 'wasm' | 'native'): Promise<Engine> {
-  try {
-    return await openEngine(name);
-  } catch (error) {
-    if (!(error instanceof EngineError) || error.code !== 'engineMissing') throw error;
-    throw new RangeError(`--engine ${name}: ${error.message}`, { cause: error });
-  }
-}
-
-/** TensorFlow.js's own optimizer and tape, on the WASM engine's kernels. */
-async function stock(asked: Asked, steps: number): Promise<Measured> {
-  const predictedPeakBytes = await stockPeakBytes(asked);
-  refuseTooLarge(predictedPeakBytes);
-  const { seconds, peakBytes } = await runStock({ ...asked, steps });
-  return { seconds, exposedSeconds: [0], predictedPeakBytes, measuredPeakBytes: peakBytes };
-}
-
-function refuseTooLarge(bytes: number): void {
-  if (bytes <= mostWasmBytes) return;
-  const gib = (size: number) => (size / 2 ** 30).toFixed(1);
-  throw new RangeError(
-    `a step would hold ${gib(bytes)} GiB, and the wasm engine has room for ${gib(mostWasmBytes)}; give a smaller --batch or --image-size`,
-  );
-}
-
-function printDocument(result: Result, { batchSize, parameters, seed }: Asked, steps: number): void {
-  const document: BenchDocument<Result> = {
+async function documentOf(result: Result, asked: Asked): Promise<BenchDocument<Result>> {
+  const { model, batch, engine, device, precision, residentBatch } = result;
+  const { parameters, seed, warmUpSteps, steps } = asked;
+  const gpu = device === 'gpu' ? await gpuName() : undefined;
+  return {
     bench: 'train',
-    settings: { model: result.model, batch: batchSize, engine: result.engine, parameters, seed },
-    machine: thisMachine(),
+    settings: { model, batch, engine, device, precision, residentBatch, parameters, seed, warmUpSteps },
+    machine: { ...thisMachine(), ...(gpu !== undefined && { gpu }) },
     repeats: steps,
     results: [result],
   };
-  console.log(JSON.stringify(document));
 }
 
 function printResult(result: Result, steps: number): void {
-  const { model, batch, optimizer, engine, stepSeconds, samplesPerSecond } = result;
-  const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  const { model, batch, optimizer, engine, device, precision, stepSeconds, windowSeconds, samplesPerSecond } = result;
+  const mib = (bytes: number | null) => (bytes === null ? 'not' : `${(bytes / 2 ** 20).toFixed(1)} MiB`);
   const ms = (seconds: number) => `${(1000 * seconds).toPrecision(4)} ms`;
   console.log(`
-${model}, batch ${batch}, ${optimizer}, engine ${engine}, median of ${steps} steps in one process
-  step     ${ms(stepSeconds)}, of which ${ms(result.exposedCommunicationSeconds)} waiting for sums
+${model}, batch ${batch}, ${optimizer}, engine ${engine} on the ${device} in ${precision}, median of ${steps} steps in one process
+  step     ${ms(stepSeconds)}, of which ${ms(result.exposedCommunicationSeconds)} waiting for sums; ${ms(windowSeconds)} a step over all
   samples  ${samplesPerSecond.toPrecision(4)} a second
-  memory   ${mib(result.predictedPeakBytes)} predicted, ${mib(result.measuredPeakBytes)} measured`);
+  memory   ${mib(result.predictedPeakBytes)} predicted, ${mib(result.measuredPeakBytes)} measured, ${mib(result.allocatorPeakBytes)} by the allocator`);
 }

@@ -1,0 +1,112 @@
+import { buildTraining } from '../../worker/compute/build.ts';
+import { type Engine, EngineError, type EngineSettings } from '../../worker/engine/engine.ts';
+import { openEngine } from '../../worker/engine/open.ts';
+import { stockPeakBytes } from '../../worker/graph/stock.ts';
+import { median } from './document.ts';
+import { mostWasmBytes, type trainingOf } from './models.ts';
+import { withResidentBatch } from './resident-batch.ts';
+import { runStockNode } from './stock-node-run.ts';
+import { runStock } from './stock-run.ts';
+import { trainAlone } from './train-alone.ts';
+
+/** Ours on an engine, or TensorFlow.js's own tape and optimizer: on the WASM engine's kernels, or on its Node backend. */
+export type EngineChoice = 'wasm' | 'native' | 'stock' | 'stock-node';
+
+export interface Asked extends Awaited<ReturnType<typeof trainingOf>>, EngineSettings {
+  engine: EngineChoice;
+  steps: number;
+  warmUpSteps: number;
+  /** The same batch in every step, on the device from the first on. */
+  isBatchResident: boolean;
+}
+
+export interface Measured {
+  seconds: readonly number[];
+  exposedSeconds: readonly number[];
+  /** Wall time of all counted steps by their number; where nothing runs ahead, the mean of their times. */
+  windowSeconds: number;
+  /** Distinct live buffers of a step, by the plan (stock: by shapes). */
+  predictedPeakBytes: number;
+  /** The same as the engine counted them; null where nobody counts. */
+  measuredPeakBytes: number | null;
+  /** What the device's allocator held at most; null where nobody asks it. */
+  allocatorPeakBytes: number | null;
+}
+
+/** Trains as asked. Throws RangeError for what this machine cannot do. */
+export function measure(asked: Asked): Promise<Measured> {
+  switch (asked.engine) {
+    case 'wasm':
+    case 'native':
+      return ours(asked, asked.engine);
+    case 'stock':
+      return stock(asked);
+    case 'stock-node':
+      return stockNode(asked);
+    default:
+      throw new RangeError(`unknown engine ${String(asked.engine satisfies never)}`);
+  }
+}
+
+async function ours(asked: Asked, name: 'wasm' | 'native'): Promise<Measured> {
+  const opened = { program: asked.program, engine: await open(name, asked) };
+  const { program, engine } = asked.isBatchResident ? withResidentBatch(opened) : opened;
+  const training = await buildTraining({ ...asked, program, engine, recycling: true });
+  const { bytes } = training.plan.peak;
+  if (name === 'wasm') refuseTooLarge(bytes);
+  const {
+    peakBytes,
+    allocatorPeakBytes = null,
+    ...measured
+  } = await trainAlone(training, asked.steps, asked.warmUpSteps);
+  engine.dispose();
+  return { ...measured, predictedPeakBytes: bytes, measuredPeakBytes: peakBytes, allocatorPeakBytes };
+}
+
+async function open(name: 'wasm' | 'native', settings: EngineSettings): Promise<Engine> {
+  try {
+    return await openEngine(name, settings);
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.code !== 'engineMissing') throw error;
+    throw new RangeError(`--engine ${name}: ${error.message}`, { cause: error });
+  }
+}
+
+async function stock(asked: Asked): Promise<Measured> {
+  const predictedPeakBytes = await stockPeakBytes(asked);
+  refuseTooLarge(predictedPeakBytes);
+  const { seconds, peakBytes } = await runStock(asked);
+  const windowSeconds = seconds.reduce((sum, each) => sum + each, 0) / seconds.length;
+  const peaks = { predictedPeakBytes, measuredPeakBytes: peakBytes, allocatorPeakBytes: null };
+  return { seconds, exposedSeconds: [0], windowSeconds, ...peaks };
+}
+
+async function stockNode(asked: Asked): Promise<Measured> {
+  const predictedPeakBytes = await stockPeakBytes(asked);
+  const { seconds, windowSeconds, allocatorPeakBytes } = await runStockNode(asked);
+  const peaks = { predictedPeakBytes, measuredPeakBytes: null, allocatorPeakBytes: allocatorPeakBytes ?? null };
+  return { seconds, exposedSeconds: [0], windowSeconds, ...peaks };
+}
+
+function refuseTooLarge(bytes: number): void {
+  if (bytes <= mostWasmBytes) return;
+  const gib = (size: number) => (size / 2 ** 30).toFixed(1);
+  throw new RangeError(
+    `a step would hold ${gib(bytes)} GiB, and the wasm engine has room for ${gib(mostWasmBytes)}; give a smaller --batch or --image-size`,
+  );
+}
+
+/** What a benchmark says about `measured`. */
+export function summaryOf({ seconds, exposedSeconds, ...rest }: Measured, batchSize: number) {
+  const stepSeconds = median(seconds);
+  const { windowSeconds, predictedPeakBytes, measuredPeakBytes, allocatorPeakBytes } = rest;
+  return {
+    stepSeconds,
+    windowSeconds,
+    samplesPerSecond: batchSize / stepSeconds,
+    exposedCommunicationSeconds: median(exposedSeconds),
+    predictedPeakBytes,
+    measuredPeakBytes,
+    allocatorPeakBytes,
+  };
+}
