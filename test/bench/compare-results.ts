@@ -7,6 +7,8 @@ const bytes = z.number().nonnegative().nullish();
 const trainResult = z.object({
   model: z.string(),
   batch: z.number(),
+  /** Pixels of height and width; null where a model knows one size only. */
+  imageSize: z.number().nullish(),
   engine: z.enum(['wasm', 'native', 'stock', 'stock-node', 'pytorch']),
   device: z.enum(['cpu', 'gpu']),
   precision: z.enum(['float32', 'tf32']),
@@ -16,6 +18,8 @@ const trainResult = z.object({
   /** PyTorch: `exact` where the padding's asymmetry was paid for. */
   padding: z.string().nullish(),
   residentBatch: z.boolean(),
+  /** Ours: gradients went through the exchange's memory. */
+  handOver: z.boolean().nullish(),
   windowSeconds: z.number().positive(),
   predictedPeakBytes: bytes,
   measuredPeakBytes: bytes,
@@ -42,13 +46,16 @@ export interface Run {
   peakBytes: number | undefined;
 }
 
-/** All sides of one model at one batch, device and precision; of each side its fastest run. */
+/** All sides of one model at one batch, picture size, device and precision; of each side its fastest run. */
 export interface Comparison {
   model: string;
   batch: number;
+  imageSize: number | undefined;
   device: TrainResult['device'];
   precision: TrainResult['precision'];
   ours: Run | undefined;
+  /** With all gradients going to the exchange's memory and back. */
+  handingOver: Run | undefined;
   stock: Run | undefined;
   pytorch: Run | undefined;
   /** With the optimizer's update as one kernel, which users of PyTorch have to ask for. */
@@ -59,23 +66,27 @@ export interface Comparison {
   notes: string[];
 }
 
-type Side = 'ours' | 'stock' | 'pytorch' | 'pytorchFused';
+type Side = 'ours' | 'handingOver' | 'stock' | 'pytorch' | 'pytorchFused';
 
-/** Puts results of the same model, batch, device and precision side by side, in the order in which they first come. */
+/** Puts results of the same model, batch, picture size, device and precision side by side, in the order in which they first come. */
 export function compareResults(documents: readonly TrainDocument[]): Comparison[] {
   const all = documents.flatMap(({ machine, results }) =>
     results.map((result) => ({ ...result, machine: result.device === 'gpu' ? machine.gpu : machine.cpu })),
   );
-  const groups = Map.groupBy(all, ({ model, batch, device, precision }) => [model, batch, device, precision].join());
+  const groups = Map.groupBy(all, ({ model, batch, imageSize, device, precision }) =>
+    [model, batch, imageSize, device, precision].join(),
+  );
   return [...groups.values()].map((group) => {
-    const { model, batch, device, precision } = group[0] as TrainResult;
+    const { model, batch, imageSize, device, precision } = group[0] as TrainResult;
     const fastest = (side: Side) => runsOf(group.filter((result) => sideOf(result) === side))[0];
     return {
       model,
       batch,
+      imageSize: imageSize ?? undefined,
       device,
       precision,
       ours: fastest('ours'),
+      handingOver: fastest('handingOver'),
       stock: fastest('stock'),
       pytorch: fastest('pytorch'),
       pytorchFused: fastest('pytorchFused'),
@@ -85,11 +96,11 @@ export function compareResults(documents: readonly TrainDocument[]): Comparison[
   });
 }
 
-function sideOf({ engine, variant }: TrainResult): Side {
+function sideOf({ engine, variant, handOver }: TrainResult): Side {
   switch (engine) {
     case 'wasm':
     case 'native':
-      return 'ours';
+      return handOver === true ? 'handingOver' : 'ours';
     case 'stock':
     case 'stock-node':
       return 'stock';

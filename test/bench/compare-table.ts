@@ -8,14 +8,18 @@ export interface Table {
 
 const none = '-';
 
+/** Height and width that are not mentioned. */
+const usualSize = 224;
+
 /** Step times in milliseconds, and how they compare. */
 export function timeTable(comparisons: readonly Comparison[]): Table {
-  const head = ['ours', 'PyTorch', 'ours / PyTorch', 'PyTorch fused', 'ours / fused', 'stock', 'stock / ours'];
+  const head = ['ours', 'PyTorch', 'ours / PyTorch', 'PyTorch fused', 'ours / fused'];
+  const more = ['stock', 'stock / ours', 'handing over', 'over / ours'];
   return {
     title: 'Step, ms (fastest layout of each side)',
-    head: [...named.head, ...head],
+    head: [...named.head, ...head, ...more],
     rows: comparisons.map((comparison) => {
-      const { ours, pytorch, pytorchFused, stock } = comparison;
+      const { ours, handingOver, pytorch, pytorchFused, stock } = comparison;
       return [
         ...named.row(comparison),
         milliseconds(ours),
@@ -25,6 +29,8 @@ export function timeTable(comparisons: readonly Comparison[]): Table {
         ratio(ours?.seconds, pytorchFused?.seconds),
         milliseconds(stock),
         ratio(stock?.seconds, ours?.seconds),
+        milliseconds(handingOver),
+        ratio(handingOver?.seconds, ours?.seconds),
       ];
     }),
   };
@@ -84,8 +90,8 @@ function widthsOf(lines: readonly (readonly string[])[]): number[] {
 
 const named = {
   head: ['model', 'batch', 'precision'],
-  row: ({ model, batch, precision, device }: Comparison) => [
-    model,
+  row: ({ model, batch, imageSize = usualSize, precision, device }: Comparison) => [
+    imageSize === usualSize ? model : `${model} ${imageSize} px`,
     String(batch),
     device === 'cpu' ? `${precision}, CPU` : precision,
   ],

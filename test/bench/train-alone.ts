@@ -6,9 +6,8 @@ import { runTraining } from '../../worker/compute/run.ts';
 const usualWarmUpSteps = 2;
 
 /**
- * Trains in this process alone; returns what `steps` steps in the middle of the training took and held. On a GPU,
- * calls return before it is done: the host may run ahead by some work, always the same in the steady state, so that
- * a step's share of the wall time of all counted steps is right where the times of single steps may not be.
+ * Trains in this process alone; returns what `steps` steps in the middle of the training took and held. A device may
+ * be given a step before it is done with the last one: a step counts from the end of the one before to its own end.
  */
 export async function trainAlone(training: Training, steps: number, warmUpSteps: number = usualWarmUpSteps) {
   const seconds: number[] = [];
@@ -49,6 +48,7 @@ export async function trainAlone(training: Training, steps: number, warmUpSteps:
     allocatorPeakBytes,
     seconds: seconds.slice(warmUpSteps, -1),
     exposedSeconds: exposedSeconds.slice(warmUpSteps, -1),
+    /** Wall time from the end of the last step that does not count to that of the last that does, by their number. */
     windowSeconds: (last - first) / 1000 / steps,
     /** Of all steps. */
     losses,

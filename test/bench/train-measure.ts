@@ -18,6 +18,11 @@ export interface Asked extends Awaited<ReturnType<typeof trainingOf>>, EngineSet
   warmUpSteps: number;
   /** The same batch in every step, on the device from the first on. */
   isBatchResident: boolean;
+  /**
+   * Gradients go to the exchange's memory and are taken in from there, as in a group; otherwise they go into the
+   * weights at once, as in any training by one process. Ours only.
+   */
+  isHandingOver: boolean;
 }
 
 export interface Measured {
@@ -51,7 +56,7 @@ export function measure(asked: Asked): Promise<Measured> {
 async function ours(asked: Asked, name: 'wasm' | 'native'): Promise<Measured> {
   const opened = { program: asked.program, engine: await open(name, asked) };
   const { program, engine } = asked.isBatchResident ? withResidentBatch(opened) : opened;
-  const training = await buildTraining({ ...asked, program, engine, recycling: true });
+  const training = await buildTraining({ ...asked, program, engine, recycling: true, alone: !asked.isHandingOver });
   const { bytes } = training.plan.peak;
   if (name === 'wasm') refuseTooLarge(bytes);
   const {

@@ -35,11 +35,13 @@ describe('bench train', () => {
       assert.deepEqual(rest, {
         model: 'resnet50',
         batch: 4,
+        imageSize: 32,
         world: 1,
         engine,
         device: 'cpu',
         precision: 'float32',
         residentBatch: false,
+        handOver: false,
         optimizer: 'momentum',
         samplesPerSecond: 4 / stepSeconds,
         exposedCommunicationSeconds: 0,
@@ -58,6 +60,7 @@ describe('bench train', () => {
     await refused(['train', ...small, '--engine', 'abacus'], /one of wasm, native, stock/);
     await refused(['train', ...small, '--device', 'gpu'], /wasm computes on the CPU/);
     await refused(['train', ...small, '--engine', 'native', '--precision', 'tf32'], /tf32 is for GPUs/);
+    await refused(['train', ...small, '--engine', 'stock-node', '--hand-over'], /no exchange/);
     await refused(['train', ...small, '--engine', 'stock', '--resident-batch'], /new batch every step/);
     await refused(['train', '--model', 'vgg16', '--width', '0.125', '--batch', '512'], /GiB.*smaller --batch/);
   });

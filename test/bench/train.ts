@@ -11,11 +11,15 @@ const engines: readonly EngineChoice[] = ['wasm', 'native', 'stock', 'stock-node
 interface Result extends ReturnType<typeof summaryOf> {
   model: string;
   batch: number;
+  /** Height and width of a picture; null where the model knows one size only. */
+  imageSize: number | null;
   world: number;
   engine: EngineChoice;
   device: Asked['device'];
   precision: Asked['precision'];
   residentBatch: boolean;
+  /** Gradients went through the exchange's memory. */
+  handOver: boolean;
   optimizer: string;
   /** Of the whole process in memory of the host, as the system counts it. */
   processPeakBytes: number;
@@ -32,6 +36,7 @@ export async function run(argv: string[]): Promise<void> {
       steps: { type: 'string', default: '10' },
       'warm-up': { type: 'string' },
       'resident-batch': { type: 'boolean', default: false },
+      'hand-over': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
@@ -49,6 +54,9 @@ export async function run(argv: string[]): Promise<void> {
       '--engine stock takes a new batch every step and warms up for one; leave --resident-batch and --warm-up out',
     );
   }
+  if (values['hand-over'] && (engine === 'stock' || engine === 'stock-node')) {
+    throw new RangeError(`--engine ${engine} has no exchange to hand over to; leave --hand-over out`);
+  }
   const usualWarmUp = engine === 'stock' ? '1' : settings.device === 'gpu' ? '10' : '2';
   const asked: Asked = {
     ...(await trainingOf(model, values)),
@@ -57,15 +65,18 @@ export async function run(argv: string[]): Promise<void> {
     steps: wholeNumber('steps', values.steps, 1, 100_000),
     warmUpSteps: wholeNumber('warm-up', values['warm-up'] ?? usualWarmUp, 1, 1000),
     isBatchResident: values['resident-batch'],
+    isHandingOver: values['hand-over'],
   };
   const measured = await measure(asked);
   const result: Result = {
     model: model.name,
     batch: asked.batchSize,
+    imageSize: (asked.parameters as { imageSize?: number }).imageSize ?? null,
     world: 1,
     engine,
     ...settings,
     residentBatch: asked.isBatchResident,
+    handOver: asked.isHandingOver,
     optimizer: asked.program.optimizer(asked.parameters).kind,
     ...summaryOf(measured, asked.batchSize),
     processPeakBytes: 1024 * process.resourceUsage().maxRSS,
@@ -81,12 +92,12 @@ function engineChoice(text: string): EngineChoice {
 }
 
 async function documentOf(result: Result, asked: Asked): Promise<BenchDocument<Result>> {
-  const { model, batch, engine, device, precision, residentBatch } = result;
+  const { model, batch, engine, device, precision, residentBatch, handOver } = result;
   const { parameters, seed, warmUpSteps, steps } = asked;
   const gpu = device === 'gpu' ? await gpuName() : undefined;
   return {
     bench: 'train',
-    settings: { model, batch, engine, device, precision, residentBatch, parameters, seed, warmUpSteps },
+    settings: { model, batch, engine, device, precision, residentBatch, handOver, parameters, seed, warmUpSteps },
     machine: { ...thisMachine(), ...(gpu !== undefined && { gpu }) },
     repeats: steps,
     results: [result],

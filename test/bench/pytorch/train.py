@@ -103,6 +103,7 @@ def measure(asked, device, fused):
     return {
         "model": asked.model,
         "batch": asked.batch,
+        "imageSize": asked.image_size,
         "world": 1,
         "engine": "pytorch",
         "variant": "fused" if fused else "default",
