@@ -81,5 +81,6 @@ export async function stageCuda(
   await rm(download, { recursive: true, force: true });
   await rm(`${link}.new`, { force: true });
   await symlink(path.basename(folder), `${link}.new`);
+  await rm(link, { recursive: true, force: true }); // where the host's libraries were linked it is a folder
   await rename(`${link}.new`, link);
 }
