@@ -18,7 +18,9 @@ export interface Asked {
 /** Which engine computes, where, how precisely and why; or every reason why none can, and how the worker ends for it. */
 export type EngineChoice =
   | { ok: true; engine: EngineName; settings: EngineSettings; why: string }
-  | { ok: false; class: 'configuration' | 'engineMissing'; problems: readonly string[] };
+  | { ok: false; class: 'configuration'; problems: readonly string[] }
+  /** It would be the native engine, with these settings. */
+  | { ok: false; class: 'engineMissing'; settings: EngineSettings; problems: readonly string[] };
 
 const engines: readonly EngineName[] = ['wasm', 'cpu', 'native'];
 const devices: readonly EngineSettings['device'][] = ['cpu', 'gpu'];
@@ -42,7 +44,7 @@ export function chooseEngine(
   if (problems.length > 0) return { ok: false, class: 'configuration', problems };
   const settings: EngineSettings = { device, precision: precisionOf(asked.precision) };
   if (device === 'gpu') {
-    if (!isStaged('gpu')) return { ok: false, class: 'engineMissing', problems: [notStaged(asked)] };
+    if (!isStaged('gpu')) return { ok: false, class: 'engineMissing', settings, problems: [notStaged(asked)] };
     return { ok: true, engine: 'native', settings, why: `${wishOf(asked)} a GPU` };
   }
   if (engine !== undefined) return { ok: true, engine, settings, why: 'chosen by HAYATE_ENGINE' };

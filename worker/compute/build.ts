@@ -39,20 +39,33 @@ export interface Training {
 
 /** program → graph → plan. Throws what a person has to know before the first step. */
 export async function buildTraining(request: BuildRequest): Promise<Training> {
-  const { program, parameters, engine, recycling, alone = false } = request;
+  return { request, ...(await planTraining(request, (graph) => nodeBytes(request.engine, graph))) };
+}
+
+/** The same without an engine: `bytesOf` says what a node of the graph holds while it runs. */
+export async function planTraining(
+  request: Omit<BuildRequest, 'engine'>,
+  bytesOf: (graph: Graph) => (node: Node) => number,
+): Promise<Omit<Training, 'request'>> {
+  const { program, parameters, recycling, alone = false } = request;
   const optimizer = checkOptimizer(ofProgram('optimizer', () => program.optimizer(parameters)));
   const { graph, initial } = await captureTraining(request);
   const sizes = graph.variables.map(({ index, layer }) => ({ index, layer, elements: initial[index]?.length ?? 0 }));
   const buckets = alone ? [] : planBuckets(sizes, { bucketBytes: bucketBytes(sizes) });
   const optimizerSlots = slotNamesOf(optimizer.kind).length;
-  const plan = planStep({ graph, nodeBytes: nodeBytes(engine, graph), buckets, optimizerSlots, alone, recycling });
-  return { request, optimizer, graph, buckets, plan, initial: initialState(graph, initial, optimizer.kind) };
+  const plan = planStep({ graph, nodeBytes: bytesOf(graph), buckets, optimizerSlots, alone, recycling });
+  return { optimizer, graph, buckets, plan, initial: initialState(graph, initial, optimizer.kind) };
 }
 
 /** Bytes that an engine holds at its worst while it runs a node of `graph`. */
 export function nodeBytes(engine: Engine, graph: Graph): (node: Node) => number {
   const valueOf = (id: number) => graph.values[id] as Value;
   return (node) => engine.runBytes(node, valueOf);
+}
+
+/** Bytes of what a node of `graph` returns, whatever an engine holds besides. */
+export function outputBytes(graph: Graph): (node: Node) => number {
+  return ({ outputs }) => outputs.reduce((sum, id) => sum + (graph.values[id] as Value).bytes, 0);
 }
 
 /**
@@ -76,6 +89,10 @@ export async function describeTraining(training: Training): Promise<Built> {
     stockPeakBytes: await stockPeakBytes(request),
     engine: request.engine.name,
     layers: graph.layerCount,
-    parameters: graph.variables.reduce((sum, { value }) => sum + (graph.values[value]?.bytes ?? 0) / 4, 0),
+    parameters: parameterCount(graph),
   };
+}
+
+export function parameterCount(graph: Graph): number {
+  return graph.variables.reduce((sum, { value }) => sum + (graph.values[value]?.bytes ?? 0) / 4, 0);
 }

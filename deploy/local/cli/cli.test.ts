@@ -109,6 +109,29 @@ describe('hayate', () => {
     assert.deepEqual(readdirSync(directory).sort(), ['bad.yaml', 'good.yaml']);
   });
 
+  it('plans a job without training it: where, how precisely, and what a worker will hold', async () => {
+    const { status, out, err } = await run('plan', manifest('small', 'steps'), '--json');
+    assert.equal(status, 0, err);
+    const planned = JSON.parse(out) as { memory: Record<string, number>; [name: string]: unknown };
+    assert.deepEqual(
+      [planned['job'], planned['workers'], planned['batchSize'], planned['device'], planned['precision']],
+      ['small', 2, 32, 'cpu', 'float32'],
+    );
+    const { predictedPeakBytes = 0, baseBytes = 0, stockPeakBytes = 0 } = planned.memory;
+    assert.ok(baseBytes > 0 && baseBytes < predictedPeakBytes && predictedPeakBytes < stockPeakBytes, out);
+    assert.deepEqual(readdirSync(directory), ['small.yaml']);
+  });
+
+  it('says what is wrong with a program that cannot be planned, and with which file', async () => {
+    const job = {
+      training: { program: { builtin: 'mnist' }, parameters: { speed: 1 }, globalBatchSize: 64, steps: 10 },
+    };
+    const file = manifest('odd', 'steps', job);
+    const { status, out, err } = await run('plan', file);
+    assert.deepEqual([status, out], [2, '']);
+    assert.equal(err, `hayate: ${file}: training.parameters.speed: the program has no such parameter\n`);
+  });
+
   it('says that a file does not exist', async () => {
     assert.deepEqual(await run('run', 'none.yaml'), { status: 2, out: '', err: 'hayate: none.yaml does not exist\n' });
   });

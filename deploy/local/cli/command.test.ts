@@ -24,6 +24,13 @@ describe('parseCommand', () => {
       files: ['a.yaml', 'b.yaml'],
     });
     assert.deepEqual(command('up', '--port', '81'), { kind: 'up', directory: '.hayate', port: 81 });
+    assert.deepEqual(command('plan', 'a'), { kind: 'plan', files: ['a'], json: false, workspaceMib: 0 });
+    assert.deepEqual(command('plan', 'a', '--json', '--workspace-mib', '256'), {
+      kind: 'plan',
+      files: ['a'],
+      json: true,
+      workspaceMib: 256,
+    });
     assert.deepEqual(command('validate', 'a'), { kind: 'validate', files: ['a'] });
     assert.deepEqual(command('--version'), { kind: 'version' });
   });
@@ -44,6 +51,10 @@ describe('parseCommand', () => {
     assert.equal(
       sentence('up', '--port', '99999'),
       '--port 99999 is not a port number between 1 and 65535; see hayate help up',
+    );
+    assert.equal(
+      sentence('plan', 'a', '--workspace-mib=much'),
+      '--workspace-mib much is not a number of MiB; see hayate help plan',
     );
     assert.equal(sentence('run'), 'hayate run needs a file, for example: hayate run job.yaml; see hayate help run');
     assert.equal(sentence('run', 'a', '--json=yes'), '--json takes no value; see hayate help run');

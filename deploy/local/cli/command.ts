@@ -6,10 +6,11 @@ export type Command =
   | { kind: 'run'; directory: string; json: boolean; keep: boolean; files: string[] }
   | { kind: 'up'; directory: string; port: number }
   | { kind: 'validate'; files: string[] }
+  | { kind: 'plan'; files: string[]; json: boolean; workspaceMib: number }
   | { kind: 'help'; topic: CommandName | undefined }
   | { kind: 'version' };
 
-export type CommandName = 'start' | 'run' | 'up' | 'validate' | 'help';
+export type CommandName = 'start' | 'run' | 'up' | 'validate' | 'plan' | 'help';
 
 export type ParsedCommand = { ok: true; command: Command } | { ok: false; sentence: string };
 
@@ -28,6 +29,7 @@ const shapes: Readonly<Record<CommandName, Shape>> = {
   run: { options: { json: 'boolean', keep: 'boolean', directory: 'string' }, operands: 'files' },
   up: { options: { port: 'string', directory: 'string' }, operands: 'none' },
   validate: { options: {}, operands: 'files' },
+  plan: { options: { json: 'boolean', 'workspace-mib': 'string' }, operands: 'files' },
   help: { options: {}, operands: 'topic' },
 };
 
@@ -110,6 +112,13 @@ function withOperands(
     }
     case 'validate':
       return { ok: true, command: { kind: 'validate', files: positionals } };
+    case 'plan': {
+      const workspaceMib = Number(values['workspace-mib'] ?? 0);
+      if (!Number.isFinite(workspaceMib) || workspaceMib < 0) {
+        return wrong(`--workspace-mib ${values['workspace-mib']} is not a number of MiB`, undefined, name);
+      }
+      return { ok: true, command: { kind: 'plan', files: positionals, json, workspaceMib } };
+    }
     case 'help': {
       const [asked] = positionals;
       const topic = commandNames.find((c) => c === asked);

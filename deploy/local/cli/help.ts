@@ -8,6 +8,7 @@ Usage: hayate COMMAND
   run FILE…        train the jobs of your own manifests, then stop
   up               keep a local cluster running, for kubectl
   validate FILE…   check manifests; every problem is named with its field
+  plan FILE…       what jobs would hold in memory, on which device and in which precision; trains nothing
   help COMMAND     more about one command
 
   --version        print the version
@@ -47,6 +48,18 @@ ${directoryOption}`,
 Checks the TrainingJobs of YAML or JSON files without a cluster.
 
 Exit status: 0 all are right, 2 there are problems.
+`,
+  plan: `Usage: hayate plan FILE… [--workspace-mib N] [--json]
+
+Says for the TrainingJobs of YAML or JSON files where and how precisely they compute, and the bytes that a worker
+holds at the peak of a step. Loads the training programs and trains nothing. With the engine that the workers
+will use on this machine the figure is the one that they check themselves against; for a GPU that is not here it
+is counted from shapes alone. Workspaces of convolutions on a GPU are not counted unless they are given.
+
+  --workspace-mib N  MiB that the largest workspace of a convolution takes, added to the peak (default 0)
+  --json             one JSON object a job
+
+Exit status: 0 every job could be planned, 2 there are problems.
 `,
   help: overview,
 };

@@ -11,10 +11,11 @@ import { CommandProblem } from './problem.ts';
 
 const interruptedStatus = 130;
 
-/** Loaded only when needed: a Kubernetes client takes a second that help and validate do not have to wait. */
-const clusterCommands = {
+/** Loaded only when needed: a Kubernetes client or TensorFlow.js takes a second that help and validate do not have to wait. */
+const slowCommands = {
   train: async () => (await import('./train.ts')).train,
   up: async () => (await import('./up.ts')).up,
+  plan: async () => (await import('./plan.ts')).plan,
 };
 
 /** Runs one command. @returns the exit status */
@@ -22,20 +23,22 @@ async function execute(command: Command, terminal: Terminal, signal: AbortSignal
   switch (command.kind) {
     case 'start': {
       const jobs = readJobs([exampleManifest], terminal);
-      return jobs === undefined
-        ? 2
-        : (await clusterCommands.train())({ ...command, jobs, keep: false }, terminal, signal);
+      return jobs === undefined ? 2 : (await slowCommands.train())({ ...command, jobs, keep: false }, terminal, signal);
     }
     case 'run': {
       const jobs = readJobs(command.files, terminal);
-      return jobs === undefined ? 2 : (await clusterCommands.train())({ ...command, jobs }, terminal, signal);
+      return jobs === undefined ? 2 : (await slowCommands.train())({ ...command, jobs }, terminal, signal);
     }
     case 'up':
-      return (await clusterCommands.up())(command, terminal, signal);
+      return (await slowCommands.up())(command, terminal, signal);
     case 'validate': {
       const jobs = readJobs(command.files, terminal);
       for (const job of jobs ?? []) terminal.write(`${job.file}: ${job.name} is right\n`);
       return jobs === undefined ? 2 : 0;
+    }
+    case 'plan': {
+      const jobs = readJobs(command.files, terminal);
+      return jobs === undefined ? 2 : (await slowCommands.plan())({ ...command, jobs }, terminal, process.env);
     }
     case 'help':
       terminal.write(helpText(command.topic));
