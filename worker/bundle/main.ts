@@ -46,7 +46,7 @@ async function main(argv: readonly string[]): Promise<void> {
     });
   }
   try {
-    await makeBundle(plan, request, { libraryName: release.name, glibc, cache }, say);
+    await makeBundle(plan, request, { glibc, cache }, say);
   } finally {
     rmSync(partial, { recursive: true, force: true });
   }

@@ -14,8 +14,6 @@ import { runShell } from './shell.ts';
 import { filesMember, memberList, packedFolder, unpackScript } from './unpack-script.ts';
 
 export interface BundleFacts {
-  /** Folder of TensorFlow's libraries in the cache. */
-  libraryName: string;
   /** Oldest glibc that everything packed runs with. */
   glibc: string;
   /** Compressed files of earlier bundles. */
@@ -35,7 +33,13 @@ export async function makeBundle(
   const result = path.join(partial, 'result');
   await rm(partial, { recursive: true, force: true });
   for (const folder of [packed, result, folders.work]) mkdirSync(folder, { recursive: true });
-  const fileBytes = await packFiles(plan, facts, folders, path.join(packed, filesMember), say);
+  const fileBytes = await packFiles(
+    plan,
+    request.device === 'gpu' && request.cuda === 'host',
+    folders,
+    path.join(packed, filesMember),
+    say,
+  );
   let bytes = fileBytes;
   const members: string[] = [];
   for (const [i, binary] of plan.binaries.entries()) {
@@ -64,7 +68,7 @@ function archiveName({ device, architectures }: BundleRequest): string {
 /** The many small files, in one member. Returns their bytes. */
 async function packFiles(
   { files, links }: BundlePlan,
-  { libraryName }: BundleFacts,
+  usesHostCuda: boolean,
   folders: { work: string; cache: string },
   packed: string,
   say: (line: string) => void,
@@ -82,7 +86,7 @@ async function packFiles(
     mkdirSync(path.dirname(path.join(tree, target)), { recursive: true });
     symlinkSync(to, path.join(tree, target));
   }
-  writeFileSync(path.join(tree, 'hayate'), launcherScript(libraryName), { mode: 0o755 });
+  writeFileSync(path.join(tree, 'hayate'), launcherScript(usesHostCuda), { mode: 0o755 });
   const whole = path.join(folders.work, 'files.tar');
   const normal = '--sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner';
   await runShell(`tar ${normal} -cf "$2" -C "$1" .`, [tree, whole]);

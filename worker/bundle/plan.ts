@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { CachePaths } from '../engine/native/cache.ts';
-import { cudaLibraryFolder } from '../engine/native/cuda.ts';
+import { cudaLibraryFolder, linkedBesideLibrary } from '../engine/native/cuda.ts';
 import { cudaWheels } from '../engine/native/cuda-wheels.ts';
 import type { BundleRequest } from './arguments.ts';
 
@@ -52,9 +52,10 @@ export interface PlanInput {
 export function planBundle({ request, root, node, paths, appFiles, packages, cacheFiles }: PlanInput): BundlePlan {
   const { device, architectures: wanted } = request;
   const architectures = wanted.length > 0 ? wanted : undefined;
+  const libraryFolder = path.join(cacheFolder, path.basename(paths.library));
   const libraries = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'].map((name) => ({
     source: path.join(paths.library, name),
-    target: path.join(cacheFolder, path.basename(paths.library), name),
+    target: path.join(libraryFolder, name),
     isStripped: true,
     architectures: device === 'gpu' ? architectures : undefined,
   }));
@@ -70,9 +71,14 @@ export function planBundle({ request, root, node, paths, appFiles, packages, cac
       ...appFiles.map((file) => [path.join(root, file), path.join(appFolder, file)] as const),
       ...cacheFiles.map((file) => [path.join(paths.root, file), path.join(cacheFolder, file)] as const),
     ],
-    links: packages
-      .filter(([, folder]) => appFiles.some((file) => file.startsWith(`${folder}/`)))
-      .map(([name, folder]) => linkOf(name, folder)),
+    links: [
+      ...packages
+        .filter(([, folder]) => appFiles.some((file) => file.startsWith(`${folder}/`)))
+        .map(([name, folder]) => linkOf(path.join(appFolder, 'node_modules', name), path.join(appFolder, folder))),
+      ...linkedBesideLibrary
+        .filter((name) => cuda.some(({ target }) => path.basename(target) === name))
+        .map((name) => linkOf(path.join(libraryFolder, name), path.join(cudaFolder, name))),
+    ],
   };
 }
 
@@ -82,7 +88,6 @@ function cudaLibraries({ device, cuda }: BundleRequest): string[] {
   return cudaWheels.flatMap(({ libraries }) => libraries).filter((name) => !leftOut.has(name));
 }
 
-function linkOf(name: string, folder: string): [string, string] {
-  const link = path.join(appFolder, 'node_modules', name);
-  return [link, path.relative(path.dirname(link), path.join(appFolder, folder))];
+function linkOf(link: string, target: string): [string, string] {
+  return [link, path.relative(path.dirname(link), target)];
 }

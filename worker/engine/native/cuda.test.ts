@@ -12,7 +12,15 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { cudaDiskBytes, cudaLibraryFolder, cudaPaths, isCudaStaged, missingWheels, stageCuda } from './cuda.ts';
+import {
+  cudaDiskBytes,
+  cudaLibraryFolder,
+  cudaPaths,
+  isCudaStaged,
+  linkedBesideLibrary,
+  missingWheels,
+  stageCuda,
+} from './cuda.ts';
 import { findCudaFiles } from './cuda-files.ts';
 import { type CudaWheel, cudaLibraryBytes, cudaWheels } from './cuda-wheels.ts';
 import { StagingError } from './staging-error.ts';
@@ -28,12 +36,16 @@ const wheelOf = (name: string, ...libraries: string[]): CudaWheel => ({
   folder: `nvidia/${name}/lib`,
   libraries,
 });
-const wheels = [wheelOf('one', 'libone.so.1', 'libone_more.so.1'), wheelOf('two', 'libtwo.so.2')];
+const wheels = [
+  wheelOf('one', 'libone.so.1', 'libone_more.so.1'),
+  wheelOf('two', 'libtwo.so.2', ...linkedBesideLibrary),
+];
 
 describe('stageCuda', () => {
   let root: string;
   beforeEach(() => {
     root = mkdtempSync(path.join(tmpdir(), 'hayate-cuda-'));
+    mkdirSync(library());
   });
   afterEach(() => rmSync(root, { recursive: true }));
 
@@ -66,19 +78,26 @@ printf "$name" > "$last/$name.whl"
     }
   };
   const cache = () => path.join(root, 'cache');
+  const library = () => path.join(root, 'library');
 
   it('puts the libraries of all wheels where TensorFlow looks, and leaves nothing else', async () => {
-    await withPython('', () => stageCuda(cache(), wheels, () => {}));
-    assert.deepEqual(readdirSync(cudaLibraryFolder(cache())), ['libone.so.1', 'libone_more.so.1', 'libtwo.so.2']);
+    await withPython('', () => stageCuda(cache(), library(), wheels, () => {}));
+    assert.deepEqual(readdirSync(cudaLibraryFolder(cache())), [
+      ...[...linkedBesideLibrary].sort(),
+      'libone.so.1',
+      'libone_more.so.1',
+      'libtwo.so.2',
+    ]);
+    assert.match(readFileSync(path.join(library(), 'libnvrtc.so.12'), 'utf8'), /libnvrtc/);
     assert.deepEqual(readdirSync(cache()).sort(), [path.basename(cudaPaths(cache(), wheels).folder), 'nvidia'].sort());
-    assert.equal(await isCudaStaged(cache(), wheels), true);
+    assert.equal(await isCudaStaged(cache(), library(), wheels), true);
   });
 
   it('tells in one sentence that the network is gone, and goes on there the next time', async () => {
     const { folder, link } = cudaPaths(cache(), wheels);
     await withPython('two', () =>
       assert.rejects(
-        stageCuda(cache(), wheels, () => {}),
+        stageCuda(cache(), library(), wheels, () => {}),
         (error: unknown) =>
           error instanceof StagingError &&
           /^pip could not fetch two 1 \(the network is gone\);[^\n]*$/.test(error.message),
@@ -87,30 +106,30 @@ printf "$name" > "$last/$name.whl"
     assert.deepEqual([existsSync(folder), existsSync(link)], [false, false]);
     assert.deepEqual(missingWheels(cache(), wheels), [wheels[1]]);
     rmSync(path.join(root, 'asked'));
-    await withPython('', () => stageCuda(cache(), wheels, () => {}));
+    await withPython('', () => stageCuda(cache(), library(), wheels, () => {}));
     assert.equal(readFileSync(path.join(root, 'asked'), 'utf8'), 'two\n');
-    assert.equal(await isCudaStaged(cache(), wheels), true);
+    assert.equal(await isCudaStaged(cache(), library(), wheels), true);
   });
 
   it('refuses a wheel with another digest', async () => {
     const other = wheels.map((wheel) => ({ ...wheel, sha256: digest('another') }));
     await withPython('', () =>
       assert.rejects(
-        stageCuda(cache(), other, () => {}),
+        stageCuda(cache(), library(), other, () => {}),
         /one\.whl has the digest/,
       ),
     );
-    assert.equal(await isCudaStaged(cache(), other), false);
+    assert.equal(await isCudaStaged(cache(), library(), other), false);
   });
 
   it('turns to other wheels when the pinned ones change', async () => {
-    const next = [wheels[0] as CudaWheel];
+    const next = [wheelOf('three', 'libthree.so.3', ...linkedBesideLibrary)];
     await withPython('', async () => {
-      await stageCuda(cache(), wheels, () => {});
-      assert.equal(await isCudaStaged(cache(), next), false);
-      await stageCuda(cache(), next, () => {});
+      await stageCuda(cache(), library(), wheels, () => {});
+      assert.equal(await isCudaStaged(cache(), library(), next), false);
+      await stageCuda(cache(), library(), next, () => {});
     });
-    assert.deepEqual(readdirSync(cudaLibraryFolder(cache())), ['libone.so.1', 'libone_more.so.1']);
+    assert.deepEqual(readdirSync(cudaLibraryFolder(cache())), [...[...linkedBesideLibrary].sort(), 'libthree.so.3']);
   });
 });
 

@@ -21,6 +21,12 @@ export interface CudaPaths {
  */
 const together = path.join('cuda_runtime', 'lib');
 
+/**
+ * The engine's addon looks for what it loads itself beside TensorFlow's library. These are linked there, and find each
+ * other there.
+ */
+export const linkedBesideLibrary: readonly string[] = ['libnvrtc.so.12', 'libnvrtc-builtins.so.12.9'];
+
 /** `root` is the cache's. Another choice of wheels lies in another folder. */
 export function cudaPaths(root: string, wheels: readonly CudaWheel[]): CudaPaths {
   const key = createHash('sha256').update(JSON.stringify(wheels)).digest('hex').slice(0, 16);
@@ -33,9 +39,11 @@ export function cudaLibraryFolder(root: string): string {
   return path.join(root, 'nvidia', together);
 }
 
-export async function isCudaStaged(root: string, wheels: readonly CudaWheel[]): Promise<boolean> {
+/** Complete for the TensorFlow whose folder is `library`. */
+export async function isCudaStaged(root: string, library: string, wheels: readonly CudaWheel[]): Promise<boolean> {
   const { folder, link } = cudaPaths(root, wheels);
-  return existsSync(folder) && (await readlink(link).catch(() => undefined)) === path.basename(folder);
+  const isBeside = linkedBesideLibrary.every((name) => existsSync(path.join(library, name)));
+  return isBeside && existsSync(folder) && (await readlink(link).catch(() => undefined)) === path.basename(folder);
 }
 
 /** Of the wheels those whose libraries an interrupted run has not unpacked yet. */
@@ -59,6 +67,7 @@ export function sizeOf(wheels: readonly CudaWheel[]): number {
 /** Fetches, verifies and unpacks one wheel after the other; what an interrupted run has unpacked stays. */
 export async function stageCuda(
   root: string,
+  library: string,
   wheels: readonly CudaWheel[],
   say: (line: string) => void,
 ): Promise<void> {
@@ -83,4 +92,9 @@ export async function stageCuda(
   await symlink(path.basename(folder), `${link}.new`);
   await rm(link, { recursive: true, force: true }); // where the host's libraries were linked it is a folder
   await rename(`${link}.new`, link);
+  for (const name of linkedBesideLibrary) {
+    const beside = path.join(library, name);
+    await rm(beside, { force: true });
+    await symlink(path.relative(library, path.join(cudaLibraryFolder(root), name)), beside);
+  }
 }

@@ -37,7 +37,7 @@ async function stageMissing(
   if (problems.length > 0) throw new StagingError(problems);
   for (const line of announcement(release, paths.root, needs)) say(line);
   if (needs.library) await stageLibrary(release, paths, say);
-  if (needs.cudaBytes !== undefined) await stageCuda(paths.root, cudaWheels, say);
+  if (needs.cudaBytes !== undefined) await stageCuda(paths.root, paths.library, cudaWheels, say);
   if (needs.addon) {
     say('compiling the addon');
     await compileAddon(paths, machine.nodeHeaders as string);
@@ -47,7 +47,7 @@ async function stageMissing(
 /** What of a release the cache lacks. */
 export async function needsOf(release: Release, paths: CachePaths): Promise<Needs> {
   const needs = { library: !existsSync(paths.library), addon: !existsSync(paths.addon) };
-  if (release.device === 'cpu' || (await isCudaStaged(paths.root, cudaWheels))) return needs;
+  if (release.device === 'cpu' || (await isCudaStaged(paths.root, paths.library, cudaWheels))) return needs;
   return { ...needs, cudaBytes: cudaDiskBytes(missingWheels(paths.root, cudaWheels), cudaWheels) };
 }
 
@@ -56,8 +56,8 @@ function announcement(release: Release, root: string, needs: Needs): string[] {
   const mb = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
   const lines: string[] = [];
   if (needs.library) lines.push(`${release.package} ${release.version}: ${mb(release.bytes)} to download`);
-  if (needs.cudaBytes !== undefined) {
-    const missing = missingWheels(root, cudaWheels);
+  const missing = needs.cudaBytes === undefined ? [] : missingWheels(root, cudaWheels);
+  if (missing.length > 0) {
     const size = `${mb(sizeOf(missing))} in ${missing.length} files to download`;
     lines.push(`CUDA ${cudaVersion} libraries: ${size}, ${mb(cudaLibraryBytes)} unpacked`);
   }
