@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { CachePaths } from './cache.ts';
@@ -60,13 +60,17 @@ async function download(wheel: Wheel, folder: string, say: (line: string) => voi
   await mkdir(temporary, { recursive: true });
   const options = '-m pip download --quiet --disable-pip-version-check --no-cache-dir --no-deps --only-binary=:all:';
   const wanted = `--implementation cp --python-version ${pythonVersion} --platform ${platform} ${name}==${version}`;
-  await runPython(
-    [...`${options} ${wanted}`.split(' '), '--dest', folder],
-    (reason) => `pip could not fetch ${name} ${version} (${reason}); run this again, whole files are kept`,
-    { TMPDIR: temporary }, // what pip leaves when it is killed lies where the next run clears it away
-  );
-  await rm(temporary, { recursive: true, force: true });
-  const [file] = (await readdir(folder)).filter((entry) => entry.endsWith('.whl'));
+  try {
+    await runPython(
+      [...`${options} ${wanted}`.split(' '), '--dest', folder],
+      (reason) => `pip could not fetch ${name} ${version} (${reason}); run this again, whole files are kept`,
+      { TMPDIR: temporary }, // what pip leaves when it is killed lies where the next run clears it away
+    );
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+    await rmdir(folder).catch(() => {}); // nothing has come
+  }
+  const [file] = (await readdir(folder).catch(() => [])).filter((entry) => entry.endsWith('.whl'));
   if (file === undefined) throw new StagingError([`pip has fetched no wheel of ${name} ${version}; try again.`]);
   const fetched = path.join(folder, file);
   const found = await sha256(fetched);
