@@ -1,6 +1,6 @@
 import type { Exchange } from './communication/exchange.ts';
 import type { Departures } from './departures.ts';
-import { drawInto } from './engine/draw.ts';
+import { drawInto, uniformOf } from './engine/draw.ts';
 import type { Engine, Handle, HostData, Transfer } from './engine/engine.ts';
 import type { Draw, Graph, Node, Value } from './graph/graph.ts';
 import type { Stream } from './memory/event.ts';
@@ -67,7 +67,7 @@ export function trainStep(stream: Stream, on: StepContext, batch: readonly HostD
         upload(on, event.value, batch[event.feed] as HostData);
         break;
       case 'draw':
-        upload(on, event.value, numbersOf(on, event.draw, step));
+        draw(on, event.value, event.draw, step);
         break;
       case 'run': {
         const node = graph.nodes[event.node] as Node;
@@ -102,12 +102,15 @@ function upload({ graph, engine, ledger }: StepContext, id: number, data: HostDa
   ledger.hold(id, engine.upload(data, shape, dtype));
 }
 
-function numbersOf({ graph, seed, rank }: StepContext, index: number, step: number): Float32Array {
-  const draw = graph.draws[index] as Draw;
-  const length = (graph.values[draw.value] as Value).shape.reduce((product, size) => product * size, 1);
-  const numbers = new Float32Array(length);
-  drawInto(draw, index, { seed, step, rank }, numbers);
-  return numbers;
+function draw(on: StepContext, id: number, index: number, step: number): void {
+  const { graph, engine, ledger, seed, rank } = on;
+  const { shape } = graph.values[id] as Value;
+  const drawn = graph.draws[index] as Draw;
+  const uniform = uniformOf(drawn, index, { seed, step, rank });
+  if (uniform !== undefined) return ledger.hold(id, engine.uniform(shape, uniform));
+  const numbers = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  drawInto(drawn, index, { seed, step, rank }, numbers);
+  upload(on, id, numbers);
 }
 
 function assertNever(event: never): never {

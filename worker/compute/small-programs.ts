@@ -37,6 +37,24 @@ export const plain = defineTraining({
   optimizer: () => ({ kind: 'momentum', learningRate: 0.05, momentum: 0.9 }),
 });
 
+/** Convolutions normalised and rectified, as residual networks have them. */
+export const rectified = defineTraining({
+  ...plain,
+  model: (tf) =>
+    tf.sequential({
+      layers: [
+        tf.layers.conv2d({ inputShape: [6, 6, 1], filters: 8, kernelSize: 3, useBias: false }),
+        tf.layers.batchNormalization({}),
+        tf.layers.reLU(),
+        tf.layers.conv2d({ filters: 5, kernelSize: 3, useBias: false }),
+        tf.layers.batchNormalization({}),
+        tf.layers.reLU(),
+        tf.layers.flatten(),
+        tf.layers.dense({ units: 3 }),
+      ],
+    }),
+});
+
 /** Pictures with one bright third; the class says which. */
 function* spots(seed: number, startStep: number, first: number, count: number, global: number): Generator<Batch> {
   for (let step = startStep; ; step++) {

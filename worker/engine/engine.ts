@@ -1,4 +1,5 @@
 import type { DType, Node } from '../graph/graph.ts';
+import type { Uniform } from './draw.ts';
 
 export type EngineName = 'wasm' | 'cpu' | 'native';
 export type HostData = Float32Array | Int32Array | Uint8Array;
@@ -47,6 +48,8 @@ export interface Engine {
   readonly name: EngineName;
   /** Copies `data` (row-major) into a new buffer. */
   upload(data: HostData, shape: readonly number[], dtype: DType): Handle;
+  /** A new buffer of random numbers, the same on all engines. */
+  uniform(shape: readonly number[], uniform: Uniform): Handle;
   /** Overwrites a buffer in place; lengths must match. */
   write(handle: Handle, data: HostData): void;
   /** Runs one kernel; outputs are new buffers, or aliases for Reshape, Identity, ExpandDims and same-type Cast. */

@@ -1,6 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { DType, Node } from '../graph/graph.ts';
 import { type Device, elementsOf, floats } from './device.ts';
+import { fillUniform, type Uniform } from './draw.ts';
 import {
   type Engine,
   EngineError,
@@ -37,6 +38,12 @@ export class KernelEngine implements Engine {
       );
     }
     return attempt('upload', () => handleOf(this.device.make(shape, dtype, ofType(data, dtype))));
+  }
+
+  uniform(shape: readonly number[], uniform: Uniform): Handle {
+    const handle = attempt('uniform', () => handleOf(this.device.make(shape, 'float32')));
+    fillUniform(uniform, floats(this.device, infoOf(handle)));
+    return handle;
   }
 
   write(handle: Handle, data: HostData): void {

@@ -2,10 +2,11 @@ import { type Graph, inputsOf, type Node, type ValueId } from './graph.ts';
 
 /**
  * Joins nodes whose intermediate results nobody else reads: a convolution or matrix product with the bias and the
- * ReLU behind it, and a ReLU's gradient with that of the max pooling before it. Fewer passes, fewer buffers.
+ * ReLU behind it, batch normalisation and ReLU, and the gradients of such pairs. Fewer passes, fewer buffers.
  */
 export function fuse(graph: Graph): Graph {
-  return fuseOnce(fuseOnce(fuseOnce(graph, poolingGradient), bias), activation);
+  const joined = fuseOnce(fuseOnce(fuseOnce(graph, poolingGradient), bias), activation);
+  return fuseOnce(fuseOnce(joined, normalisationGradient), normalisation);
 }
 
 /** Given a node and the only producer of one of its inputs: both in one, or undefined where they do not join. */
@@ -76,4 +77,31 @@ const poolingGradient: Join = (_graph, node, only) => {
   const replaced = only(node.inputs['dy'] as ValueId);
   if (replaced?.kernel !== 'MaxPoolGrad' || replaced.inputs['input'] !== node.inputs['y']) return undefined;
   return { replaced, joined: { ...node, kernel: 'MaxPoolReluGrad', inputs: replaced.inputs, attrs: replaced.attrs } };
+};
+
+/** Gradient of a batch normalisation whose result was rectified at once: `y` is the rectified one. */
+const normalisationGradient: Join = (graph, node, only) => {
+  if (node.kernel !== 'BatchNormTrainingGrad' || node.inputs['y'] !== undefined) return undefined;
+  const replaced = only(node.inputs['dy'] as ValueId);
+  if (replaced?.kernel !== 'ReluGrad' || replaced.attrs['limit'] !== undefined) return undefined;
+  const y = replaced.inputs['y'] as ValueId;
+  const relu = graph.nodes.find(({ outputs }) => outputs[0] === y);
+  const norm = graph.nodes.find(({ outputs }) => outputs[1] === node.inputs['mean']);
+  if (relu?.kernel !== 'Relu' || norm === undefined || relu.inputs['x'] !== norm.outputs[0]) return undefined;
+  if (readerCounts(graph).get(norm.outputs[0] as ValueId) !== 1) return undefined;
+  const inputs = { ...node.inputs, dy: replaced.inputs['dy'] as ValueId, beta: norm.inputs['beta'] as ValueId, y };
+  return { replaced, joined: { ...node, inputs } };
+};
+
+/** Batch normalisation, then ReLU. */
+const normalisation: Join = (graph, node, only) => {
+  if (node.kernel !== 'Relu') return undefined;
+  const replaced = only(node.inputs['x'] as ValueId);
+  if (replaced?.kernel !== 'BatchNormTraining' || replaced.outputs[0] !== node.inputs['x']) return undefined;
+  const isMasked = graph.nodes.some(
+    ({ inputs }) => inputs['mean'] === replaced.outputs[1] && inputs['y'] === undefined,
+  );
+  if (isMasked) return undefined; // its gradient would be taken of what was not rectified
+  const outputs = [node.outputs[0] as ValueId, ...replaced.outputs.slice(1)];
+  return { replaced, joined: { ...replaced, outputs, attrs: { ...replaced.attrs, activation: 'relu' } } };
 };

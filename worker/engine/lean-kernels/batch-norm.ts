@@ -6,7 +6,7 @@ import { input, type Kernel } from '../kernel.ts';
  * Batch normalisation in training, over all axes but the last (Ioffe and Szegedy, 2015): from x […, C], gamma, beta and
  * the moving statistics [C], with `epsilon` and `momentum`, makes y […, C]; the batch's mean and biased variance [C],
  * which the gradient reads; and the new moving mean and variance [C], the old ones times `momentum` plus the rest of the
- * batch's.
+ * batch's. With `activation` relu, y is rectified.
  */
 export const batchNormTraining: Kernel = ({ device }, inputs, attrs) => {
   const [x, gamma, beta] = [input(inputs, 'x'), input(inputs, 'gamma'), input(inputs, 'beta')];
@@ -29,15 +29,20 @@ export const batchNormTraining: Kernel = ({ device }, inputs, attrs) => {
   const scale = scales(device, gamma, variance, attrs['epsilon'] as number);
   const shift = scale.map((factor, c) => (floats(device, beta)[c] as number) - (mean[c] as number) * factor);
   const channels = scale.length;
+  const rectified = attrs['activation'] === 'relu';
   for (let at = 0; at < source.length; at += channels) {
     for (let c = 0; c < channels; c++) {
-      target[at + c] = (source[at + c] as number) * (scale[c] as number) + (shift[c] as number);
+      const value = (source[at + c] as number) * (scale[c] as number) + (shift[c] as number);
+      target[at + c] = rectified && value < 0 ? 0 : value;
     }
   }
   return made;
 };
 
-/** All gradients of {@link batchNormTraining} at once, from dy, x, gamma and the saved statistics: dx, dgamma, dbeta. */
+/**
+ * All gradients of {@link batchNormTraining} at once, from dy, x, gamma and the saved statistics: dx, dgamma, dbeta. With
+ * `y` (and `beta`), those of the rectified y: dy counts where y is above 0.
+ */
 export const batchNormTrainingGrad: Kernel = ({ device }, inputs, attrs) => {
   const [dy, x, gamma] = [input(inputs, 'dy'), input(inputs, 'x'), input(inputs, 'gamma')];
   const [mean, variance] = [input(inputs, 'mean'), input(inputs, 'variance')];
@@ -46,7 +51,10 @@ export const batchNormTrainingGrad: Kernel = ({ device }, inputs, attrs) => {
   const dbeta = device.make(gamma.shape, 'float32');
   const made = [dx, dgamma, dbeta];
   if (!device.computes) return made;
-  const [source, upstream, target] = [floats(device, x), floats(device, dy), floats(device, dx)];
+  const result = inputs['y'] as TensorInfo | undefined;
+  const [source, given, target] = [floats(device, x), floats(device, dy), floats(device, dx)];
+  const mask = result === undefined ? undefined : floats(device, result);
+  const upstream = mask === undefined ? given : given.map((value, at) => ((mask[at] as number) > 0 ? value : 0));
   const center = floats(device, mean);
   const channels = center.length;
   const sum = new Float64Array(channels);

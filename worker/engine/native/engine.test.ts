@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { env } from 'node:process';
-import { everything } from '../../compute/small-programs.ts';
+import { everything, rectified } from '../../compute/small-programs.ts';
 import { captureTraining } from '../../graph/capture.ts';
 import { runGraph } from '../../graph/run-graph.ts';
 import mnist from '../../program/builtin/mnist.ts';
@@ -13,7 +13,10 @@ import { generator } from '../random.ts';
 import { stagingProblem } from './staged.ts';
 import { tested } from './tested.ts';
 
-/** Largest difference of a gradient of a whole program between engines, relative to its largest element. */
+/**
+ * Largest difference of a gradient of a whole program between engines, relative to its largest element, which counts as
+ * 0.02 at least: a bias ahead of batch normalisation has a gradient of 0, and what is computed is rounding.
+ */
 const tolerance = 1e-4;
 
 const optimizers: readonly OptimizerStep[] = [
@@ -78,7 +81,7 @@ describe(`native engine on the ${tested.device}`, () => {
     engine.dispose();
   });
 
-  for (const [name, program] of Object.entries({ everything, mnist }) as [string, TrainingProgram][]) {
+  for (const [name, program] of Object.entries({ everything, rectified, mnist }) as [string, TrainingProgram][]) {
     it(`gives the loss and the gradients of the wasm engine for ${name}`, async () => {
       const { graph, initial } = await captureTraining({ program, parameters: {}, batchSize: 4, seed: 7 });
       const [batch] = program.data({
@@ -104,7 +107,7 @@ describe(`native engine on the ${tested.device}`, () => {
 });
 
 function distance(a: HostData, b: HostData): number {
-  let [worst, scale] = [0, 1e-3];
+  let [worst, scale] = [0, 2e-2];
   for (let i = 0; i < a.length; i++) {
     worst = Math.max(worst, Math.abs(a[i]! - b[i]!));
     scale = Math.max(scale, Math.abs(b[i]!));

@@ -1,5 +1,6 @@
 import type { DType, Node } from '../../graph/graph.ts';
 import { elementsOf } from '../device.ts';
+import { fillUniform, type Uniform } from '../draw.ts';
 import {
   type DeviceMemory,
   type Engine,
@@ -46,6 +47,13 @@ export class NativeEngine implements Engine {
       throw new EngineError('kernelFailed', `${data.length} elements do not make ${made}`);
     }
     return this.ops.upload(ofType(data, dtype), { shape: [...shape], dtype });
+  }
+
+  uniform(shape: readonly number[], uniform: Uniform): Handle {
+    if (this.device === 'gpu') return this.ops.uniform([...shape], uniform);
+    const numbers = new Float32Array(elementsOf(shape));
+    fillUniform(uniform, numbers);
+    return this.upload(numbers, shape, 'float32');
   }
 
   write(handle: Handle, data: HostData): void {

@@ -25,12 +25,12 @@ export function gpuSettings(precision: EngineSettings['precision'], env: Env): G
 }
 
 /**
- * Variables that TensorFlow reads before its first kernel, names and values in turn. Convolutions in TF32 are as fast with
- * little workspace as with much, those in float32 are not: there the library may take what it likes.
+ * Variables that TensorFlow reads before its first kernel, names and values in turn. Convolutions in TF32 need little
+ * workspace, but with 256 MiB AlexNet's first one took three seconds on an H200; those in float32 may take what they like.
  */
 export function gpuEnvironment({ precision, deterministic, allocator }: GpuSettings): string[] {
   return [
-    ...(precision === 'tf32' ? ['TF_CUDNN_WORKSPACE_LIMIT_IN_MB', '256'] : []),
+    ...(precision === 'tf32' ? ['TF_CUDNN_WORKSPACE_LIMIT_IN_MB', '4096'] : []),
     ...(deterministic ? ['TF_DETERMINISTIC_OPS', '1'] : []),
     ...(allocator === 'driver' ? ['TF_GPU_ALLOCATOR', 'cuda_malloc_async'] : []),
   ];

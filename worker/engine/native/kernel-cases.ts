@@ -235,6 +235,12 @@ const batchNorms = [t(2, 4, 4, 3), t(7, 3)].flatMap((x): KernelCase[] => [
     attrs: { epsilon: 1e-3, momentum: 0.9 },
   },
   {
+    kernel: 'BatchNormTraining',
+    what: `of ${x.shape.length} axes, rectified`,
+    inputs: { x, gamma: positive(3), beta: t(3), movingMean: t(3), movingVariance: positive(3) },
+    attrs: { epsilon: 1e-3, momentum: 0.9, activation: 'relu' },
+  },
+  {
     kernel: 'BatchNormTrainingGrad',
     what: `of ${x.shape.length} axes`,
     inputs: { dy: x, x, gamma: positive(3), mean: t(3), variance: positive(3) },

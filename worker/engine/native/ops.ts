@@ -1,5 +1,6 @@
 import type { DType } from '../../graph/graph.ts';
 import { ByteMeter, bytesPerElement, elementsOf } from '../device.ts';
+import type { Uniform } from '../draw.ts';
 import { EngineError, type EngineSettings, type Handle, type HostData } from '../engine.ts';
 import { type Addon, type Context, isAddonError, type TensorId } from './addon.ts';
 import { type Attributes, flatten, typeNumber } from './attributes.ts';
@@ -57,6 +58,18 @@ export class Ops {
   upload(data: HostData, { shape, dtype }: Spec): Tensor {
     const id = this.call('upload', (addon, context) => addon.create(context, typeNumber[dtype], shape, data, false));
     return this.hold(id, { shape, dtype });
+  }
+
+  /** On a GPU: random numbers. */
+  uniform(shape: readonly number[], { key, min, width }: Uniform): Tensor {
+    const id = this.call('uniform', (addon, context) => addon.uniform(context, shape, key, min, width));
+    return this.hold(id, { shape, dtype: 'float32' });
+  }
+
+  /** On a GPU: gradient of local response normalisation. */
+  lrnGrad(x: Tensor, dy: Tensor, numbers: readonly [number, number, number, number]): Tensor {
+    const id = this.call('LRNGrad', (addon, context) => addon.lrnGrad(context, x.ref, dy.ref, numbers));
+    return this.hold(id, x);
   }
 
   /** A small tensor that an op takes as an argument (axes and sizes on the host, or a number); kept for ever, not counted. */

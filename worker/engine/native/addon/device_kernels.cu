@@ -168,6 +168,41 @@ extern "C" __global__ void max_pool_gather(Window w, const unsigned short* winne
   }
 }
 
+// ---- random numbers, as ../../draw.ts
+
+__device__ unsigned Mixed(unsigned word) {
+  unsigned hash = (word ^ (word >> 16)) * 0x85ebca6bu;
+  hash = (hash ^ (hash >> 13)) * 0xc2b2ae35u;
+  return hash ^ (hash >> 16);
+}
+
+extern "C" __global__ void uniform(float* target, int64 length, unsigned first, unsigned second, double min,
+                                   double width) {
+  FOR_EACH(int64, i, length) {
+    const unsigned hash = Mixed(Mixed((unsigned)i ^ first) ^ second);
+    target[i] = (float)(min + width * ((hash >> 8) / 16777216.0));
+  }
+}
+
+// ---- gradient of local response normalisation: dx = dy s^−β − 2αβ x Σ dy x s^(−β−1), s and Σ over neighbouring channels
+
+extern "C" __global__ void lrn_grad(const float* x, const float* dy, float* dx, int64 length, int channels, int radius,
+                                    float bias, float alpha, float beta) {
+  FOR_EACH(int64, i, length) {
+    const int c = (int)(i % channels);
+    const int64 row = i - c;
+    float own = 0.0f, sum = 0.0f;
+    for (int j = max(0, c - radius); j <= min(channels - 1, c + radius); j++) {
+      float squares = 0.0f;
+      for (int k = max(0, j - radius); k <= min(channels - 1, j + radius); k++) squares += x[row + k] * x[row + k];
+      const float s = bias + alpha * squares, power = powf(s, -beta);
+      if (j == c) own = power;
+      sum += dy[row + j] * x[row + j] * power / s;
+    }
+    dx[i] = dy[i] * own - 2.0f * alpha * beta * x[i] * sum;
+  }
+}
+
 // ---- batch normalisation over rows of channels; V neighbouring channels a thread
 
 struct Norm {

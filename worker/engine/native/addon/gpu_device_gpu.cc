@@ -179,6 +179,15 @@ class GpuDevice : public Device {
     kernels_.BatchNormGrad(norm, in, out);
   }
 
+  void Uniform(float* target, size_t length, uint32_t first, uint32_t second, double min, double width) override {
+    Enter();
+    kernels_.Uniform(target, length, first, second, min, width);
+  }
+  void LrnGrad(const ResponseNorm& norm, const float* x, const float* dy, float* dx) override {
+    Enter();
+    kernels_.LrnGrad(norm, x, dy, dx);
+  }
+
   size_t Mark() override {
     Enter();
     cuda::Event event = nullptr;

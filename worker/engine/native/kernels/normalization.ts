@@ -47,12 +47,13 @@ function moved(ops: Ops, before: Tensor, batch: Tensor, momentum: number): Tenso
   return after;
 }
 
-/** y, the batch's mean and biased variance, the new moving mean and variance. */
+/** y, rectified where `activation` is relu, the batch's mean and biased variance, the new moving mean and variance. */
 const batchNormTraining: Kernel = (ops, inputs, attrs) => {
   const [x, gamma, beta] = [input(inputs, 'x'), input(inputs, 'gamma'), input(inputs, 'beta')];
   if (ops.device === 'gpu') {
     const given = [x, gamma, beta, input(inputs, 'movingMean'), input(inputs, 'movingVariance')];
-    return ops.batchNorm(given, attrs['epsilon'] as number, false, attrs['momentum'] as number);
+    const relu = attrs['activation'] === 'relu';
+    return ops.batchNorm(given, attrs['epsilon'] as number, relu, attrs['momentum'] as number);
   }
   const none = ops.constant([], 'float32');
   const flat = asImages(ops, x);
@@ -62,20 +63,25 @@ const batchNormTraining: Kernel = (ops, inputs, attrs) => {
   const made = ops.run('FusedBatchNormV3', [flat, gamma, beta, none, none], outs, attributes, []);
   const [rows, ofMoving, unbiased, mean, variance] = made as [Tensor, Tensor, Tensor, Tensor, Tensor];
   for (const tensor of [flat, ofMoving, unbiased]) ops.release(tensor);
-  const y = ops.alias(rows, x.shape);
-  ops.release(rows);
+  const activated = attrs['activation'] === 'relu' ? ops.one('Relu', [rows], rows, {}, [rows]) : rows;
+  const y = ops.alias(activated, x.shape);
+  ops.release(activated);
   const momentum = attrs['momentum'] as number;
   const movedMean = moved(ops, input(inputs, 'movingMean'), mean, momentum);
   return [y, mean, variance, movedMean, moved(ops, input(inputs, 'movingVariance'), variance, momentum)];
 };
 
-/** dx, dgamma, dbeta from the statistics that {@link batchNormTraining} returned. */
+/** dx, dgamma, dbeta from the statistics that {@link batchNormTraining} returned; with `y` and `beta`, of its rectified result. */
 const batchNormTrainingGrad: Kernel = (ops, inputs, attrs) => {
-  const [dy, x, gamma] = [input(inputs, 'dy'), input(inputs, 'x'), input(inputs, 'gamma')];
+  const [upstream, x, gamma] = [input(inputs, 'dy'), input(inputs, 'x'), input(inputs, 'gamma')];
+  const result = inputs['y'] as Tensor | undefined;
   const statistics = [input(inputs, 'mean'), input(inputs, 'variance')];
   if (ops.device === 'gpu') {
-    return ops.batchNormGrad([dy, x, gamma, gamma, ...statistics], attrs['epsilon'] as number, false);
+    // The mask is computed anew, which costs less than reading y.
+    const given = [upstream, x, gamma, result === undefined ? gamma : input(inputs, 'beta'), ...statistics];
+    return ops.batchNormGrad(given, attrs['epsilon'] as number, result !== undefined);
   }
+  const dy = result === undefined ? upstream : ops.one('ReluGrad', [upstream, result], upstream);
   const flat = [dy, x].map((tensor) => asImages(ops, tensor)) as [Tensor, Tensor];
   const attributes = { epsilon: float(attrs['epsilon'] as number), is_training: bool(true) };
   const outs = [flat[1], gamma, gamma, undefined, undefined];
@@ -87,6 +93,7 @@ const batchNormTrainingGrad: Kernel = (ops, inputs, attrs) => {
   ];
   const dx = ops.alias(rows, x.shape);
   for (const tensor of [...flat, rows]) ops.release(tensor);
+  if (dy !== upstream) ops.release(dy);
   return [dx, dgamma, dbeta];
 };
 
@@ -104,6 +111,11 @@ const localResponse: Kernel = (ops, inputs, attrs) => {
 
 const localResponseGrad: Kernel = (ops, inputs, attrs) => {
   const [x, y, dy] = [input(inputs, 'x'), input(inputs, 'y'), input(inputs, 'dy')];
+  if (ops.device === 'gpu') {
+    // TensorFlow's own reads y too, and takes it for what x gives.
+    const radius = Math.min(attrs['depthRadius'] as number, x.shape.at(-1) as number);
+    return ops.lrnGrad(x, dy, [radius, attrs['bias'] as number, attrs['alpha'] as number, attrs['beta'] as number]);
+  }
   return ops.one('LRNGrad', [dy, x, y], x, settings(attrs));
 };
 
