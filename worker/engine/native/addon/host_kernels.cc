@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <thread>
 #include <vector>
+
+#include "threads.h"
 
 namespace hayate {
 namespace {
@@ -12,19 +13,14 @@ namespace {
 // One version an instruction set; comparisons and single sums give the same bits in all of them.
 #define HAYATE_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
 
-// Elements that are worth a thread of their own.
-constexpr int64_t kPerThread = 1 << 18;
+// Elements that are worth a thread: they take longer than handing them to it.
+constexpr int64_t kPerThread = 1 << 16;
 
 // Runs body(first, last) over parts of [0, count); each of the `count` items has `size` elements.
 template <typename Body>
 void Parallel(int threads, int64_t count, int64_t size, const Body& body) {
   const int64_t parts = std::min<int64_t>({threads, count, std::max<int64_t>(1, count * size / kPerThread)});
-  std::vector<std::thread> others;
-  for (int64_t part = 1; part < parts; part++) {
-    others.emplace_back([&, part] { body(count * part / parts, count * (part + 1) / parts); });
-  }
-  if (parts > 0) body(0, count / parts);
-  for (std::thread& other : others) other.join();
+  InParallel(static_cast<int>(parts), [&](int part) { body(count * part / parts, count * (part + 1) / parts); });
 }
 
 // The usual 2 × 2 window with stride 2 on an even image: every element lies in exactly one window.
