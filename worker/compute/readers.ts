@@ -26,7 +26,8 @@ export class StepReader {
 
   readonly read = (handle: Handle, which: number): Reading => {
     const numbers = handle.shape.reduce((product, size) => product * size, 1);
-    if (numbers !== 1 || handle.dtype !== 'float32' || which >= mostNumbers) return readNow(this.#engine)(handle, which);
+    if (numbers !== 1 || handle.dtype !== 'float32' || which >= mostNumbers)
+      return readNow(this.#engine)(handle, which);
     const at = (this.#steps % stepsUnderWay) * mostNumbers + which;
     const data = this.#memory.subarray(at, at + 1);
     return { data, transfer: this.#engine.send(handle, data) };

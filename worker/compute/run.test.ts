@@ -26,13 +26,18 @@ describe('runTraining', () => {
     engine = await openEngine('wasm');
   });
 
-  const build = (program: TrainingProgram, batchSize: number, changes: { seed?: number; recycling?: boolean } = {}) =>
+  const build = (
+    program: TrainingProgram,
+    batchSize: number,
+    changes: { seed?: number; recycling?: boolean; alone?: boolean } = {},
+  ) =>
     buildTraining({
       program,
       parameters: { learningRate: 0.01 },
       batchSize,
       seed: changes.seed ?? 7,
       recycling: changes.recycling ?? true,
+      alone: changes.alone ?? false,
       engine,
     });
 
@@ -70,6 +75,18 @@ describe('runTraining', () => {
     }
     assert.ok(results[0]!.peak < results[1]!.peak);
     assert.deepEqual(bits(results[0]!.state), bits(results[1]!.state));
+  });
+
+  it('comes to the same bits without an exchange, in exactly the bytes predicted', async () => {
+    const states: TrainingState[] = [];
+    for (const alone of [false, true]) {
+      const training = await build(everything, 8, { alone });
+      assert.equal(training.buckets.length === 0, alone);
+      const { finished } = await run(training);
+      assert.equal(finished.measuredPeakBytes, training.plan.peak.bytes);
+      states.push(finished.state);
+    }
+    assert.deepEqual(states[1], states[0]);
   });
 
   it('leaves nothing on the engine', async () => {

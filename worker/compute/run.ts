@@ -1,10 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { TrainingState } from '../checkpoint/state.ts';
 import type { Exchange } from '../communication/exchange.ts';
+import { Departures } from '../departures.ts';
 import { describeEvent } from '../memory/explain.ts';
 import type { Ledger } from '../memory/ledger.ts';
 import { ofProgram, ProgramError } from '../program/program-error.ts';
-import { Departures } from '../departures.ts';
 import { type Reading, type StepContext, trainStep } from '../train-step.ts';
 import { batchesOf, feedsOf } from './batch.ts';
 import type { Training } from './build.ts';

@@ -85,8 +85,6 @@ export interface Addon {
   ): boolean;
   /** On a GPU: uniform numbers, see fillUniform in ../draw.ts. */
   uniform(context: Context, shape: readonly number[], key: readonly number[], min: number, width: number): TensorId;
-  /** On a GPU. `numbers`: depth radius, bias, alpha, beta. */
-  lrnGrad(context: Context, x: TensorId, dy: TensorId, numbers: readonly number[]): TensorId;
   /** On a GPU. `tensors`: x, gamma, beta, moving mean and variance; gives y, mean, variance and the new moving ones. */
   batchNorm(
     context: Context,

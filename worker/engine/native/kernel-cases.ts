@@ -247,6 +247,19 @@ const batchNorms = [t(2, 4, 4, 3), t(7, 3)].flatMap((x): KernelCase[] => [
     attrs: { epsilon: 1e-3 },
   },
 ]);
+/** Numbers and what local response normalisation makes of them: some gradients read the one, some the other. */
+function responses(shape: [number, number, number, number]): { x: Operand; y: Operand } {
+  const { depthRadius, bias, alpha, beta } = response;
+  const channels = shape[3];
+  const x = Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.fround(Math.sin(7 * i)));
+  const y = x.map((value, at) => {
+    const [row, c] = [at - (at % channels), at % channels];
+    const near = x.slice(row + Math.max(0, c - depthRadius), row + Math.min(channels, c + depthRadius + 1));
+    return value * (bias + alpha * near.reduce((sum, other) => sum + other * other, 0)) ** -beta;
+  });
+  return { x: { shape, values: x }, y: { shape, values: y } };
+}
+
 const response = { depthRadius: 2, bias: 1, alpha: 0.5, beta: 0.75 };
 const sampling = { alignCorners: false, halfPixelCenters: true, size: [7, 5] };
 
@@ -259,7 +272,7 @@ const layers: KernelCase[] = [
   { kernel: 'FusedBatchNorm', inputs: { x: t(2, 4, 4, 3), ...statistics }, attrs: { varianceEpsilon: 1e-3 } },
   ...batchNorms,
   { kernel: 'LRN', inputs: { x: t(2, 3, 3, 6) }, attrs: response },
-  { kernel: 'LRNGrad', inputs: { x: t(2, 3, 3, 6), y: t(2, 3, 3, 6), dy: t(2, 3, 3, 6) }, attrs: response },
+  { kernel: 'LRNGrad', inputs: { ...responses([2, 3, 3, 6]), dy: t(2, 3, 3, 6) }, attrs: response },
   { kernel: 'ResizeBilinear', inputs: { images: t(2, 4, 4, 3) }, attrs: sampling },
   {
     kernel: 'ResizeBilinearGrad',

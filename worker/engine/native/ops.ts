@@ -66,12 +66,6 @@ export class Ops {
     return this.hold(id, { shape, dtype: 'float32' });
   }
 
-  /** On a GPU: gradient of local response normalisation. */
-  lrnGrad(x: Tensor, dy: Tensor, numbers: readonly [number, number, number, number]): Tensor {
-    const id = this.call('LRNGrad', (addon, context) => addon.lrnGrad(context, x.ref, dy.ref, numbers));
-    return this.hold(id, x);
-  }
-
   /** A small tensor that an op takes as an argument (axes and sizes on the host, or a number); kept for ever, not counted. */
   constant(values: readonly number[] | number, dtype: DType, shape?: readonly number[]): Tensor {
     const list = typeof values === 'number' ? [values] : values;

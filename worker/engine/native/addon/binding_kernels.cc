@@ -176,25 +176,6 @@ napi_value Uniform(const Call& call) {
   return NumberValue(call.env, static_cast<double>(id));
 }
 
-// lrnGrad(context, x, dy, numbers: [depth radius, bias, alpha, beta]) → tensor
-napi_value LrnGrad(const Call& call) {
-  Context& context = call.context();
-  const std::vector<int64_t> shape = context.Shape(call.tensor(1));
-  const size_t length = context.Memory(call.tensor(1)).bytes / sizeof(float);
-  const std::vector<napi_value> n = List(call.env, call[3], "numbers");
-  if (n.size() != 4 || shape.empty() || length == 0) Refuse("local response normalisation is incomplete");
-  const auto number = [&](size_t at) { return static_cast<float>(Number(call.env, n[at], "a number")); };
-  const int64_t radius = Integer(call.env, n[0], "the depth radius");
-  if (radius < 0 || radius > shape.back() || shape.back() >= INT32_MAX) Refuse("the depth radius is out of range");
-  const ResponseNorm norm{static_cast<int64_t>(length) / shape.back(), static_cast<int>(shape.back()),
-                          static_cast<int>(radius), number(1), number(2), number(3)};
-  const float* x = Floats(context, call.tensor(1), length);
-  const float* dy = Floats(context, call.tensor(2), length);
-  const TensorId id = context.Allocate(TF_FLOAT, shape);
-  context.device().LrnGrad(norm, x, dy, Floats(context, id, length));
-  return NumberValue(call.env, static_cast<double>(id));
-}
-
 }  // namespace
 
 Functions KernelFunctions() {
@@ -205,7 +186,6 @@ Functions KernelFunctions() {
       Function<BatchNorm>("batchNorm"),
       Function<BatchNormGrad>("batchNormGrad"),
       Function<Uniform>("uniform"),
-      Function<LrnGrad>("lrnGrad"),
   };
 }
 

@@ -1,11 +1,14 @@
 #include "context.h"
 
+#include <algorithm>
+
+#include "batch_split.h"
 #include "failure.h"
 #include "op_signatures.h"
+#include "signals.h"
 #include "tensorflow_handles.h"
 
 namespace hayate {
-namespace {
 
 void SetAttribute(TFE_Op* op, const Attribute& attribute) {
   const char* name = attribute.name.c_str();
@@ -24,9 +27,8 @@ void SetAttribute(TFE_Op* op, const Attribute& attribute) {
   }
 }
 
-}  // namespace
-
 Context::Context(const ContextOptions& options) : placement_(options.device), host_(OpenHost(options.threads)) {
+  const SignalsHeld held;
   Status status;
   TFE_ContextOptions* contextOptions = TFE_NewContextOptions();
   if (!options.config.empty()) {
@@ -36,7 +38,10 @@ Context::Context(const ContextOptions& options) : placement_(options.device), ho
   TFE_DeleteContextOptions(contextOptions);
   status.Check();
   device_ = host_.get();
-  if (placement_.find("GPU") == std::string::npos) return;
+  if (placement_.find("GPU") == std::string::npos) {
+    split_ = std::make_unique<BatchSplit>(placement_, *host_, options.threads);
+    return;
+  }
   try {
     gpu_ = OpenGpu(context_, placement_, options.tf32);
   } catch (...) {
@@ -115,6 +120,7 @@ std::vector<Output> Context::Execute(const std::string& name, const std::vector<
                                      const std::vector<TensorId>& inputs, const std::vector<bool>& consumed,
                                      int outputs) {
   CheckCall(name, attributes, inputs.size());
+  const SignalsHeld held;
   std::vector<TFE_TensorHandle*> handles;
   std::vector<Region> regions;
   for (size_t at = 0; at < inputs.size(); at++) {
@@ -122,6 +128,13 @@ std::vector<Output> Context::Execute(const std::string& name, const std::vector<
     regions.push_back(RegionOf(handles.back()));
     for (size_t other = 0; other < at; other++) {
       if (inputs[other] == inputs[at] && (consumed[other] || consumed[at])) Refuse("a consumed input is used twice");
+    }
+  }
+  const bool consumes = std::find(consumed.begin(), consumed.end(), true) != consumed.end();
+  if (split_ != nullptr && outputs == 1 && !consumes) {
+    if (Handle whole(split_->Execute(name, attributes, handles)); whole != nullptr) {
+      const Output made{0, TFE_TensorHandleDataType(whole.get()), ShapeOf(whole.get()), -1};
+      return {{Keep(whole.release()), made.type, made.shape, -1}};
     }
   }
   Status status;

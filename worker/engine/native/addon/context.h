@@ -26,6 +26,8 @@ struct Attribute {
   std::variant<int64_t, float, bool, TypeValue, std::string, std::vector<int64_t>> value;
 };
 
+void SetAttribute(TFE_Op* op, const Attribute& attribute);
+
 struct ContextOptions {
   // Serialized tensorflow.ConfigProto; may be empty.
   std::string config;
@@ -44,6 +46,8 @@ struct Output {
   // Index of the consumed input whose memory this output took over, or -1.
   int forwarded;
 };
+
+class BatchSplit;
 
 class Context {
  public:
@@ -93,6 +97,7 @@ class Context {
   std::unique_ptr<Device> host_;
   std::unique_ptr<Device> gpu_;
   Device* device_ = nullptr;
+  std::unique_ptr<BatchSplit> split_;
   std::unordered_map<TensorId, TFE_TensorHandle*> tensors_;
   TensorId next_ = 1;
 };

@@ -40,13 +40,6 @@ struct Normalisation {
   bool relu;
 };
 
-// y = x · (bias + alpha · Σ x² over the `radius` channels to each side)^−beta
-struct ResponseNorm {
-  int64_t rows;
-  int channels, radius;
-  float bias, alpha, beta;
-};
-
 class Device {
  public:
   virtual ~Device() = default;
@@ -97,7 +90,6 @@ class Device {
 
   // target[i] = min + width × 24 bits of a hash of i and the keys.
   virtual void Uniform(float* target, size_t length, uint32_t first, uint32_t second, double min, double width) = 0;
-  virtual void LrnGrad(const ResponseNorm& norm, const float* x, const float* dy, float* dx) = 0;
 
   // Marks this place in the order of the calls; returns its number. Marks stay until ClearMarks.
   virtual size_t Mark() = 0;

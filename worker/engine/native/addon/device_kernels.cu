@@ -184,25 +184,6 @@ extern "C" __global__ void uniform(float* target, int64 length, unsigned first, 
   }
 }
 
-// ---- gradient of local response normalisation: dx = dy s^−β − 2αβ x Σ dy x s^(−β−1), s and Σ over neighbouring channels
-
-extern "C" __global__ void lrn_grad(const float* x, const float* dy, float* dx, int64 length, int channels, int radius,
-                                    float bias, float alpha, float beta) {
-  FOR_EACH(int64, i, length) {
-    const int c = (int)(i % channels);
-    const int64 row = i - c;
-    float own = 0.0f, sum = 0.0f;
-    for (int j = max(0, c - radius); j <= min(channels - 1, c + radius); j++) {
-      float squares = 0.0f;
-      for (int k = max(0, j - radius); k <= min(channels - 1, j + radius); k++) squares += x[row + k] * x[row + k];
-      const float s = bias + alpha * squares, power = powf(s, -beta);
-      if (j == c) own = power;
-      sum += dy[row + j] * x[row + j] * power / s;
-    }
-    dx[i] = dy[i] * own - 2.0f * alpha * beta * x[i] * sum;
-  }
-}
-
 // ---- batch normalisation over rows of channels; V neighbouring channels a thread
 
 struct Norm {

@@ -183,11 +183,6 @@ class GpuDevice : public Device {
     Enter();
     kernels_.Uniform(target, length, first, second, min, width);
   }
-  void LrnGrad(const ResponseNorm& norm, const float* x, const float* dy, float* dx) override {
-    Enter();
-    kernels_.LrnGrad(norm, x, dy, dx);
-  }
-
   size_t Mark() override {
     Enter();
     cuda::Event event = nullptr;

@@ -179,11 +179,4 @@ void GpuKernels::Uniform(float* target, int64_t length, uint32_t first, uint32_t
   Launch("uniform", Linear(length), {A(target), A(length), A(first), A(second), A(min), A(width)});
 }
 
-void GpuKernels::LrnGrad(const ResponseNorm& n, const float* x, const float* dy, float* dx) {
-  const int64_t length = n.rows * n.channels;
-  if (length == 0) return;
-  Launch("lrn_grad", Linear(length),
-         {A(x), A(dy), A(dx), A(length), A(n.channels), A(n.radius), A(n.bias), A(n.alpha), A(n.beta)});
-}
-
 }  // namespace hayate

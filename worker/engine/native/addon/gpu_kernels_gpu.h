@@ -40,7 +40,6 @@ class GpuKernels {
                  const std::vector<float*>& out);
   void BatchNormGrad(const Normalisation& norm, const std::vector<float*>& in, const std::vector<float*>& out);
   void Uniform(float* target, int64_t length, uint32_t first, uint32_t second, double min, double width);
-  void LrnGrad(const ResponseNorm& norm, const float* x, const float* dy, float* dx);
 
  private:
   struct Grid {

@@ -90,10 +90,6 @@ class HostDevice : public Device {
   void Uniform(float*, size_t, uint32_t, uint32_t, double, double) override {
     Refuse("random numbers of our own are for GPUs");
   }
-  void LrnGrad(const ResponseNorm&, const float*, const float*, float*) override {
-    Refuse("local response normalisation of our own is for GPUs");
-  }
-
   size_t Mark() override {
     marks_.push_back(std::chrono::steady_clock::now());
     return marks_.size() - 1;

@@ -52,6 +52,8 @@ void StartTensorFlow() {
   setenv("TF_CPP_MIN_LOG_LEVEL", "2", 0);
   // On some processors oneDNN's kernels are off unless asked for; convolutions then take several times as long.
   setenv("TF_ENABLE_ONEDNN_OPTS", "1", 0);
+  // Each context has threads of its own, as many as it asks for, and not those of the first one of the process.
+  setenv("TF_OVERRIDE_GLOBAL_THREADPOOL", "1", 0);
   const HeldStderr held;
   void* const framework = dlopen("libtensorflow_framework.so.2", RTLD_NOW | RTLD_LOCAL);
   if (framework == nullptr) return;  // loading the engine fails for the same reason and tells it

@@ -111,11 +111,6 @@ const localResponse: Kernel = (ops, inputs, attrs) => {
 
 const localResponseGrad: Kernel = (ops, inputs, attrs) => {
   const [x, y, dy] = [input(inputs, 'x'), input(inputs, 'y'), input(inputs, 'dy')];
-  if (ops.device === 'gpu') {
-    // TensorFlow's own reads y too, and takes it for what x gives.
-    const radius = Math.min(attrs['depthRadius'] as number, x.shape.at(-1) as number);
-    return ops.lrnGrad(x, dy, [radius, attrs['bias'] as number, attrs['alpha'] as number, attrs['beta'] as number]);
-  }
   return ops.one('LRNGrad', [dy, x, y], x, settings(attrs));
 };
 

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { gpuEnvironment, gpuSettings } from './gpu-settings.ts';
+import { sessionConfig } from './session-config.ts';
+
+describe('gpuSettings', () => {
+  it('leaves everything to the pool where nothing is said', () => {
+    assert.deepEqual(gpuSettings('tf32', {}), {
+      precision: 'tf32',
+      deterministic: false,
+      memoryLimitBytes: undefined,
+      allocator: 'pool',
+    });
+  });
+
+  it('takes limit, allocator and determinism from the environment', () => {
+    const env = {
+      HAYATE_GPU_MEMORY_LIMIT_MIB: '1024',
+      HAYATE_GPU_ALLOCATOR: 'driver',
+      HAYATE_GPU_DETERMINISTIC: '1',
+    };
+    const settings = gpuSettings('float32', env);
+    assert.deepEqual(settings, {
+      precision: 'float32',
+      deterministic: true,
+      memoryLimitBytes: 2 ** 30,
+      allocator: 'driver',
+    });
+    assert.deepEqual(gpuEnvironment(settings), ['TF_DETERMINISTIC_OPS', '1', 'TF_GPU_ALLOCATOR', 'cuda_malloc_async']);
+  });
+});
+
+describe('sessionConfig', () => {
+  const gpu = gpuSettings('float32', {});
+
+  it('names no GPU for the CPU, and one for a GPU that grows and does not wait for memory', () => {
+    const cpu = [10, 7, 10, 3, 67, 80, 85, 16, 1, 10, 7, 10, 3, 71, 80, 85, 16];
+    assert.deepEqual([...sessionConfig({ opThreads: 3 })], [...cpu, 0, 16, 3, 40, 1]);
+    const grown = [50, 6, 32, 1, 74, 2, 96, 1];
+    assert.deepEqual([...sessionConfig({ opThreads: 3, gpu })], [...cpu, 1, 16, 3, 40, 1, ...grown]);
+  });
+
+  it('states a limit in MiB as a virtual device', () => {
+    const limited = sessionConfig({ opThreads: 1, gpu: { ...gpu, memoryLimitBytes: 2 ** 30 } });
+    const mebibytes = [...new Uint8Array(Float32Array.of(1024).buffer)];
+    assert.deepEqual([...limited].slice(-13), [50, 11, 74, 9, 10, 5, 13, ...mebibytes, 96, 1]);
+  });
+});
