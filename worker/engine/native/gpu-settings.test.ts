@@ -3,19 +3,19 @@ import { gpuEnvironment, gpuSettings } from './gpu-settings.ts';
 import { sessionConfig } from './session-config.ts';
 
 describe('gpuSettings', () => {
-  it('leaves everything to the pool where nothing is said', () => {
+  it('takes memory from the driver, and as much as it needs, where nothing is said', () => {
     assert.deepEqual(gpuSettings('tf32', {}), {
       precision: 'tf32',
       deterministic: false,
       memoryLimitBytes: undefined,
-      allocator: 'pool',
+      allocator: 'driver',
     });
   });
 
   it('takes limit, allocator and determinism from the environment', () => {
     const env = {
       HAYATE_GPU_MEMORY_LIMIT_MIB: '1024',
-      HAYATE_GPU_ALLOCATOR: 'driver',
+      HAYATE_GPU_ALLOCATOR: 'pool',
       HAYATE_GPU_DETERMINISTIC: '1',
     };
     const settings = gpuSettings('float32', env);
@@ -23,9 +23,10 @@ describe('gpuSettings', () => {
       precision: 'float32',
       deterministic: true,
       memoryLimitBytes: 2 ** 30,
-      allocator: 'driver',
+      allocator: 'pool',
     });
-    assert.deepEqual(gpuEnvironment(settings), ['TF_DETERMINISTIC_OPS', '1', 'TF_GPU_ALLOCATOR', 'cuda_malloc_async']);
+    assert.deepEqual(gpuEnvironment(settings), ['TF_DETERMINISTIC_OPS', '1']);
+    assert.deepEqual(gpuEnvironment(gpuSettings('float32', {})), ['TF_GPU_ALLOCATOR', 'cuda_malloc_async']);
   });
 });
 

@@ -7,20 +7,20 @@ export interface GpuSettings {
   deterministic: boolean;
   /** Bytes that TensorFlow may take of the GPU; undefined lets it take what it needs. */
   memoryLimitBytes: number | undefined;
-  /** `pool`: TensorFlow's own, grown as needed. `driver`: the driver's, exact to the byte in what it holds. */
+  /** `driver`: the driver's, which holds what was asked for. `pool`: TensorFlow's, 1 % faster and up to a fifth larger. */
   allocator: 'pool' | 'driver';
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** From the environment: HAYATE_GPU_MEMORY_LIMIT_MIB, HAYATE_GPU_ALLOCATOR (pool, driver), HAYATE_GPU_DETERMINISTIC (1). */
+/** From the environment: HAYATE_GPU_MEMORY_LIMIT_MIB, HAYATE_GPU_ALLOCATOR (driver, pool), HAYATE_GPU_DETERMINISTIC (1). */
 export function gpuSettings(precision: EngineSettings['precision'], env: Env): GpuSettings {
   const limitMib = Number(env['HAYATE_GPU_MEMORY_LIMIT_MIB']);
   return {
     precision,
     deterministic: env['HAYATE_GPU_DETERMINISTIC'] === '1',
     memoryLimitBytes: limitMib > 0 ? limitMib * 2 ** 20 : undefined,
-    allocator: env['HAYATE_GPU_ALLOCATOR'] === 'driver' ? 'driver' : 'pool',
+    allocator: env['HAYATE_GPU_ALLOCATOR'] === 'pool' ? 'pool' : 'driver',
   };
 }
 
