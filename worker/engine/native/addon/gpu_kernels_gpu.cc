@@ -12,6 +12,7 @@ __asm__(
     ".hidden hayate_device_kernels\n"
     "hayate_device_kernels:\n"
     ".incbin \"" HAYATE_SOURCES "/device_kernels.cu\"\n"
+    ".incbin \"" HAYATE_SOURCES "/batch_norm.cu\"\n"
     ".byte 0\n"
     ".popsection\n");
 
