@@ -12,6 +12,10 @@ describe('gpuSettings', () => {
     });
   });
 
+  it('keeps to a limit by the pool, which knows one', () => {
+    assert.equal(gpuSettings('tf32', { HAYATE_GPU_MEMORY_LIMIT_MIB: '512' }).allocator, 'pool');
+  });
+
   it('takes limit, allocator and determinism from the environment', () => {
     const env = {
       HAYATE_GPU_MEMORY_LIMIT_MIB: '1024',

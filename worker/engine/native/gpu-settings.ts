@@ -13,14 +13,15 @@ export interface GpuSettings {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** From the environment: HAYATE_GPU_MEMORY_LIMIT_MIB, HAYATE_GPU_ALLOCATOR (driver, pool), HAYATE_GPU_DETERMINISTIC (1). */
+/** From the environment: HAYATE_GPU_MEMORY_LIMIT_MIB (which takes the pool), HAYATE_GPU_ALLOCATOR (driver, pool), HAYATE_GPU_DETERMINISTIC (1). */
 export function gpuSettings(precision: EngineSettings['precision'], env: Env): GpuSettings {
   const limitMib = Number(env['HAYATE_GPU_MEMORY_LIMIT_MIB']);
   return {
     precision,
     deterministic: env['HAYATE_GPU_DETERMINISTIC'] === '1',
     memoryLimitBytes: limitMib > 0 ? limitMib * 2 ** 20 : undefined,
-    allocator: env['HAYATE_GPU_ALLOCATOR'] === 'pool' ? 'pool' : 'driver',
+    // The driver's allocator does not keep to a limit: a step of 5.2 GB passed one of 4 GB.
+    allocator: env['HAYATE_GPU_ALLOCATOR'] === 'pool' || limitMib > 0 ? 'pool' : 'driver',
   };
 }
 
