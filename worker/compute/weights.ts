@@ -101,7 +101,7 @@ export class Weights {
     return new NonFiniteError(step, kind === 'trained' ? `the gradient of ${name}` : name);
   }
 
-  /** A copy on the host. */
+  /** A copy on the host, after `step` steps. Throws {@link NonFiniteError} for an update of which the engine has told only now. */
   save(step: number): TrainingState {
     const tensors = this.#variables.flatMap((variable) =>
       tensorNames(variable, this.#settings.kind).map((name, slot): StateTensor => {
@@ -109,6 +109,7 @@ export class Weights {
         return { name, shape: variable.shape, data };
       }),
     );
+    this.check(step - 1); // the reads have waited for all updates
     return { step, tensors };
   }
 

@@ -85,8 +85,6 @@ export interface Engine {
   failedUpdate(): number | undefined;
   /** What the device's own allocator says; undefined where there is none. */
   deviceMemory(): DeviceMemory | undefined;
-  /** Where a handle's bytes lie on the device; undefined where addresses mean nothing. */
-  addressOf(handle: Handle): number | undefined;
   /** Bytes of distinct live buffers now. */
   liveBytes(): number;
   /** Highest {@link liveBytes} since the last reset, temporaries inside kernels included. */

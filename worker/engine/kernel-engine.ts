@@ -117,10 +117,6 @@ export class KernelEngine implements Engine {
     return undefined;
   }
 
-  addressOf(): undefined {
-    return undefined;
-  }
-
   liveBytes(): number {
     return this.device.meter.live;
   }

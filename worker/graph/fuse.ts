@@ -87,8 +87,7 @@ const normalisationGradient: Join = (graph, node, only) => {
   const y = replaced.inputs['y'] as ValueId;
   const relu = graph.nodes.find(({ outputs }) => outputs[0] === y);
   const norm = graph.nodes.find(({ outputs }) => outputs[1] === node.inputs['mean']);
-  if (relu?.kernel !== 'Relu' || norm === undefined || relu.inputs['x'] !== norm.outputs[0]) return undefined;
-  if (readerCounts(graph).get(norm.outputs[0] as ValueId) !== 1) return undefined;
+  if (relu?.kernel !== 'Relu' || norm === undefined || only(relu.inputs['x'] as ValueId) !== norm) return undefined;
   const inputs = { ...node.inputs, dy: replaced.inputs['dy'] as ValueId, beta: norm.inputs['beta'] as ValueId, y };
   return { replaced, joined: { ...node, inputs } };
 };
@@ -98,10 +97,8 @@ const normalisation: Join = (graph, node, only) => {
   if (node.kernel !== 'Relu') return undefined;
   const replaced = only(node.inputs['x'] as ValueId);
   if (replaced?.kernel !== 'BatchNormTraining' || replaced.outputs[0] !== node.inputs['x']) return undefined;
-  const isMasked = graph.nodes.some(
-    ({ inputs }) => inputs['mean'] === replaced.outputs[1] && inputs['y'] === undefined,
-  );
-  if (isMasked) return undefined; // its gradient would be taken of what was not rectified
+  const isPlain = graph.nodes.some(({ inputs }) => inputs['mean'] === replaced.outputs[1] && inputs['y'] === undefined);
+  if (isPlain) return undefined; // its gradient would be taken of what was not rectified
   const outputs = [node.outputs[0] as ValueId, ...replaced.outputs.slice(1)];
   return { replaced, joined: { ...replaced, outputs, attrs: { ...replaced.attrs, activation: 'relu' } } };
 };

@@ -127,10 +127,6 @@ export class NativeEngine implements Engine {
     return { inUse, peak, limit, largest, reserved };
   }
 
-  addressOf(handle: Handle): number | undefined {
-    return this.device === 'cpu' ? undefined : attempt('address', () => this.addon.address(this.context, idOf(handle)));
-  }
-
   liveBytes(): number {
     return this.ops.meter.live;
   }
