@@ -316,7 +316,7 @@ export const progress = z.object({
   samplesPerSecond: decimal.optional(),
   stepSeconds: decimal.optional(),
   exposedCommunicationSeconds: decimal.optional(),
-  memory: z.object({ predicted: decimal, measured: decimal }).optional(),
+  memory: z.object({ predicted: decimal, measured: decimal, device: decimal.optional() }).optional(),
   engine: z.string().max(64).optional(),
   weightsDigest: z.string().max(128).optional(),
   time,

@@ -97,7 +97,10 @@ export const workerReport = z.object({
   samplesPerSecond: z.number().optional(),
   stepSeconds: z.number().optional(),
   exposedCommunicationSeconds: z.number().optional(),
-  memory: z.object({ predictedBytes: z.number(), measuredBytes: z.number() }).optional(),
+  /** Peaks; `deviceBytes` as a GPU's own allocator has it. */
+  memory: z
+    .object({ predictedBytes: z.number(), measuredBytes: z.number(), deviceBytes: z.number().optional() })
+    .optional(),
   checkpoint: z.object({ step: z.int(), time: z.string() }).optional(),
   engine: z.string(),
   weightsDigest: z.string().optional(),
@@ -131,6 +134,9 @@ export const finalReport = z.object({
     stockPeakBytes: z.number(),
     /** As a GPU's own allocator has it, workspaces of libraries included; absent on the CPU. */
     devicePeakBytes: z.number().optional(),
+    /** What a step reuses of the memory that it has freed, by plan and by addresses; absent where none was watched. */
+    plannedReuseBytes: z.number().optional(),
+    measuredReuseBytes: z.number().optional(),
   }),
 });
 export type FinalReport = z.output<typeof finalReport>;

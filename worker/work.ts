@@ -6,6 +6,7 @@ import { type Ending, endingOf, isSuffered, terminated, WorkerError } from './en
 import { FirstFailure } from './failure.ts';
 import { type Group, openGroup } from './group.ts';
 import type { Stop } from './membership/message.ts';
+import { reuseSentence } from './memory/reuse-sentence.ts';
 import { rendezvous } from './rendezvous.ts';
 import { Telemetry } from './telemetry/telemetry.ts';
 import { openSaver, train } from './train.ts';
@@ -27,6 +28,7 @@ export async function work(context: Context, open: AsyncDisposableStack): Promis
   const compute = new ComputeLink(new URL('compute/thread.ts', import.meta.url), {
     onStep: (step) => {
       telemetry.stepped(step);
+      if (step.reuse !== undefined) log.info(`memory: ${reuseSentence(step.reuse)}`);
       if (step.warning !== undefined) log.warn(step.warning);
     },
     onSnapshot: (state) => saver?.save(state),

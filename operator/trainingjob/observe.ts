@@ -109,15 +109,21 @@ function reported(report: WorkerReport): Reported {
       step,
       totalSteps,
       ...Object.fromEntries(decimals),
-      ...(memory === undefined
-        ? {}
-        : { memory: { predicted: decimal(memory.predictedBytes, 15), measured: decimal(memory.measuredBytes, 15) } }),
+      ...(memory === undefined ? {} : { memory: peaksOf(memory) }),
       engine: engine.slice(0, 64),
       ...(weightsDigest === undefined ? {} : { weightsDigest: weightsDigest.slice(0, 128) }),
     },
     ...(checkpoint !== undefined && trainingJobStatus.shape.checkpoint.safeParse(checkpoint).success
       ? { checkpoint }
       : {}),
+  };
+}
+
+function peaksOf({ predictedBytes, measuredBytes, deviceBytes }: NonNullable<WorkerReport['memory']>) {
+  return {
+    predicted: decimal(predictedBytes, 15),
+    measured: decimal(measuredBytes, 15),
+    ...(deviceBytes === undefined ? {} : { device: decimal(deviceBytes, 15) }),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Training } from '../../worker/compute/build.ts';
 import { loopback } from '../../worker/compute/loopback.ts';
 import { runTraining } from '../../worker/compute/run.ts';
+import type { Reuse } from '../../worker/memory/measured-reuse.ts';
 
 /** Steps that do not count: the first, and the first that updates weights; engines choose and compile in both. */
 const usualWarmUpSteps = 2;
@@ -16,6 +17,7 @@ export async function trainAlone(training: Training, steps: number, warmUpSteps:
   const endedMs: number[] = [];
   const { engine } = training.request;
   let allocatorPeakBytes: number | undefined;
+  let reuse: Reuse | undefined;
   let exact = true;
   const { measuredPeakBytes } = await runTraining({
     training,
@@ -34,6 +36,7 @@ export async function trainAlone(training: Training, steps: number, warmUpSteps:
       seconds.push(message.seconds);
       exposedSeconds.push(message.exposedSeconds);
       losses.push(message.loss ?? Number.NaN);
+      reuse ??= message.reuse;
       if (message.warning !== undefined) {
         exact = false;
         console.error(message.warning);
@@ -46,6 +49,8 @@ export async function trainAlone(training: Training, steps: number, warmUpSteps:
     peakBytes: measuredPeakBytes,
     /** What the device's own allocator held at most in the counted steps; undefined where there is none. */
     allocatorPeakBytes,
+    /** Planned reuse of memory against the addresses of one step; undefined where the engine has none. */
+    reuse,
     seconds: seconds.slice(warmUpSteps, -1),
     exposedSeconds: exposedSeconds.slice(warmUpSteps, -1),
     /** Wall time from the end of the last step that does not count to that of the last that does, by their number. */

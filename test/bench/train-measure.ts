@@ -2,6 +2,7 @@ import { buildTraining } from '../../worker/compute/build.ts';
 import { type Engine, EngineError, type EngineSettings } from '../../worker/engine/engine.ts';
 import { openEngine } from '../../worker/engine/open.ts';
 import { stockPeakBytes } from '../../worker/graph/stock.ts';
+import type { Reuse } from '../../worker/memory/measured-reuse.ts';
 import { median } from './document.ts';
 import { mostWasmBytes, type trainingOf } from './models.ts';
 import { withResidentBatch } from './resident-batch.ts';
@@ -36,6 +37,8 @@ export interface Measured {
   measuredPeakBytes: number | null;
   /** What the device's allocator held at most; null where nobody asks it. */
   allocatorPeakBytes: number | null;
+  /** Planned reuse of memory against the addresses of one step; null where nobody looks. */
+  reuse: Reuse | null;
 }
 
 /** Trains as asked. Throws RangeError for what this machine cannot do. */
@@ -62,10 +65,11 @@ async function ours(asked: Asked, name: 'wasm' | 'native'): Promise<Measured> {
   const {
     peakBytes,
     allocatorPeakBytes = null,
+    reuse = null,
     ...measured
   } = await trainAlone(training, asked.steps, asked.warmUpSteps);
   engine.dispose();
-  return { ...measured, predictedPeakBytes: bytes, measuredPeakBytes: peakBytes, allocatorPeakBytes };
+  return { ...measured, predictedPeakBytes: bytes, measuredPeakBytes: peakBytes, allocatorPeakBytes, reuse };
 }
 
 async function open(name: 'wasm' | 'native', settings: EngineSettings): Promise<Engine> {
@@ -82,14 +86,19 @@ async function stock(asked: Asked): Promise<Measured> {
   refuseTooLarge(predictedPeakBytes);
   const { seconds, peakBytes } = await runStock(asked);
   const windowSeconds = seconds.reduce((sum, each) => sum + each, 0) / seconds.length;
-  const peaks = { predictedPeakBytes, measuredPeakBytes: peakBytes, allocatorPeakBytes: null };
+  const peaks = { predictedPeakBytes, measuredPeakBytes: peakBytes, allocatorPeakBytes: null, reuse: null };
   return { seconds, exposedSeconds: [0], windowSeconds, ...peaks };
 }
 
 async function stockNode(asked: Asked): Promise<Measured> {
   const predictedPeakBytes = await stockPeakBytes(asked);
   const { seconds, windowSeconds, allocatorPeakBytes } = await runStockNode(asked);
-  const peaks = { predictedPeakBytes, measuredPeakBytes: null, allocatorPeakBytes: allocatorPeakBytes ?? null };
+  const peaks = {
+    predictedPeakBytes,
+    measuredPeakBytes: null,
+    allocatorPeakBytes: allocatorPeakBytes ?? null,
+    reuse: null,
+  };
   return { seconds, exposedSeconds: [0], windowSeconds, ...peaks };
 }
 
@@ -104,7 +113,7 @@ function refuseTooLarge(bytes: number): void {
 /** What a benchmark says about `measured`. */
 export function summaryOf({ seconds, exposedSeconds, ...rest }: Measured, batchSize: number) {
   const stepSeconds = median(seconds);
-  const { windowSeconds, predictedPeakBytes, measuredPeakBytes, allocatorPeakBytes } = rest;
+  const { windowSeconds, predictedPeakBytes, measuredPeakBytes, allocatorPeakBytes, reuse } = rest;
   return {
     stepSeconds,
     windowSeconds,
@@ -113,5 +122,6 @@ export function summaryOf({ seconds, exposedSeconds, ...rest }: Measured, batchS
     predictedPeakBytes,
     measuredPeakBytes,
     allocatorPeakBytes,
+    reuse,
   };
 }

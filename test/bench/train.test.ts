@@ -29,9 +29,15 @@ describe('bench train', () => {
       const { bench: name, repeats, results } = await bench('train', ...small, '--steps', '3', '--engine', engine);
       const [result] = results as [Row];
       assert.deepEqual([name, repeats, results.length], ['train', 3, 1]);
-      const { stepSeconds, windowSeconds, processPeakBytes, predictedPeakBytes: predicted, ...rest } = result;
+      const { stepSeconds, windowSeconds, processPeakBytes, predictedPeakBytes: predicted, ...others } = result;
+      const { reuse, ...rest } = others;
       assert.ok(stepSeconds > 0 && windowSeconds > 0);
       assert.ok(processPeakBytes > predicted);
+      if (engine === 'stock') assert.equal(reuse, null);
+      else {
+        const { plannedBytes, hitBytes } = reuse as { plannedBytes: number; hitBytes: number };
+        assert.ok(hitBytes > 0 && hitBytes <= plannedBytes);
+      }
       assert.deepEqual(rest, {
         model: 'resnet50',
         batch: 4,

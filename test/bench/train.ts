@@ -1,5 +1,6 @@
 /** `npm run bench -- train`: seconds of a training step in one process, ours or TensorFlow.js's own. */
 import { parseArgs } from 'node:util';
+import { reuseSentence } from '../../worker/memory/reuse-sentence.ts';
 import { type BenchDocument, thisMachine, wholeNumber } from './document.ts';
 import { engineOptions, engineSettings } from './engine-options.ts';
 import { gpuName } from './gpu-name.ts';
@@ -112,5 +113,9 @@ function printResult(result: Result, steps: number): void {
 ${model}, batch ${batch}, ${optimizer}, engine ${engine} on the ${device} in ${precision}, median of ${steps} steps in one process
   step     ${ms(stepSeconds)}, of which ${ms(result.exposedCommunicationSeconds)} waiting for sums; ${ms(windowSeconds)} a step over all
   samples  ${samplesPerSecond.toPrecision(4)} a second
-  memory   ${mib(result.predictedPeakBytes)} predicted, ${mib(result.measuredPeakBytes)} measured, ${mib(result.allocatorPeakBytes)} by the allocator`);
+  memory   ${mib(result.predictedPeakBytes)} predicted, ${mib(result.measuredPeakBytes)} measured, ${mib(result.allocatorPeakBytes)} by the allocator${reuseText(result.reuse)}`);
+}
+
+function reuseText(reuse: Result['reuse']): string {
+  return reuse === null ? '' : `\n  reuse    ${reuseSentence(reuse)}`;
 }

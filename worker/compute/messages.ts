@@ -3,6 +3,7 @@ import type { TrainingState } from '../checkpoint/state.ts';
 import type { SharedExchange } from '../communication/exchange.ts';
 import type { Bucket } from '../communication/schedule/types.ts';
 import type { DeviceMemory, EngineName, EngineSettings } from '../engine/engine.ts';
+import type { Reuse } from '../memory/measured-reuse.ts';
 
 /** Main thread → compute thread. Order: build, start, then nothing or stop. */
 export type ToCompute =
@@ -43,7 +44,9 @@ export interface StepDone {
   measuredPeakBytes: number;
   /** What the device's own allocator says at the end of the step; absent where there is none. */
   deviceMemory?: DeviceMemory;
-  /** Something that does not stop training but that a person should know: said once. */
+  /** Planned reuse against the addresses of this step: of one step of a run, where the engine has addresses. */
+  reuse?: Reuse;
+  /** Something that does not stop training but that a person should know; each kind of it is said once. */
   warning?: string;
 }
 

@@ -2,17 +2,18 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { TrainingState } from '../checkpoint/state.ts';
 import type { Exchange } from '../communication/exchange.ts';
 import { Departures } from '../departures.ts';
-import { describeEvent } from '../memory/explain.ts';
-import type { Ledger } from '../memory/ledger.ts';
+import type { Reuse } from '../memory/measured-reuse.ts';
 import { ofProgram, ProgramError } from '../program/program-error.ts';
 import { type Reading, type StepContext, trainStep } from '../train-step.ts';
 import { batchesOf, feedsOf } from './batch.ts';
 import type { Training } from './build.ts';
+import { Deviations } from './deviations.ts';
 import { evaluateAccuracy } from './evaluate.ts';
 import type { FromCompute } from './messages.ts';
 import { NonFiniteError } from './non-finite.ts';
 import { openLedger } from './open-ledger.ts';
 import { StepReader } from './readers.ts';
+import { watchedStep, watchReuse } from './watch-reuse.ts';
 import { Weights } from './weights.ts';
 
 export interface RunRequest {
@@ -39,6 +40,7 @@ interface Underway {
   startedMs: number;
   exposedSeconds: number;
   loss: Reading | undefined;
+  reuse: Reuse | undefined;
 }
 
 /**
@@ -55,6 +57,7 @@ export async function runTraining(request: RunRequest): Promise<Finished> {
   const losses = new StepReader(engine);
   const reader = losses.read;
   const on: StepContext = { graph, engine, exchange, ledger, optimizer: weights, departures, reader, seed, rank };
+  const deviations = new Deviations(training, ledger);
   const batches = openBatches(request);
   for (const memory of exchange.memory ?? []) engine.pin(memory);
   engine.resetPeak();
@@ -63,15 +66,15 @@ export async function runTraining(request: RunRequest): Promise<Finished> {
   let loss: number | undefined;
   let drained = true;
   let stopped = false;
-  let warned = false;
   let finishedMs = -Infinity;
-  const finish = ({ step: done, startedMs, exposedSeconds, loss: reading }: Underway): void => {
+  const finish = ({ step: done, startedMs, exposedSeconds, loss: reading, reuse }: Underway): void => {
     if (reading !== undefined) engine.wait(reading.transfer);
     loss = reading?.data[0];
     if (!Number.isFinite(loss)) throw new NonFiniteError(done - 1, 'the loss');
     weights.check(done - 1);
-    const warning: string | undefined = warned ? undefined : deviationOf(ledger, training, engine.peakBytes());
-    warned ||= warning !== undefined;
+    const measuredPeakBytes = engine.peakBytes();
+    const device = engine.deviceMemory();
+    const warning = deviations.warning({ peakBytes: measuredPeakBytes, device, reuse });
     const sinceMs = Math.max(startedMs, finishedMs);
     finishedMs = clock();
     post({
@@ -80,7 +83,9 @@ export async function runTraining(request: RunRequest): Promise<Finished> {
       loss,
       seconds: (finishedMs - sinceMs) / 1000,
       exposedSeconds,
-      measuredPeakBytes: engine.peakBytes(),
+      measuredPeakBytes,
+      ...(device !== undefined && { deviceMemory: device }),
+      ...(reuse !== undefined && { reuse }),
       ...(warning !== undefined && { warning }),
     });
   };
@@ -88,14 +93,18 @@ export async function runTraining(request: RunRequest): Promise<Finished> {
   while (step < steps && !stopped) {
     const startedMs = clock();
     const feeds = feedsOf(graph, await nextBatch(batches, step), `the batch of step ${step + 1}`);
-    const { exposedSeconds, read } = trainStep(drained ? plan.first : plan.steady, on, feeds, step);
+    const stream = drained ? plan.first : plan.steady;
+    const watched = step === state.step + watchedStep ? watchReuse(on, stream) : undefined;
+    const { exposedSeconds, read } = trainStep(stream, on, feeds, step);
+    const reuse = watched?.();
     losses.next();
     step += 1;
     if (underway !== undefined) finish(underway);
     stopped = step < steps && step >= (request.stopAfter() ?? Infinity);
     drained = stopped || step === steps || step % request.checkpointEverySteps === 0;
     const drain = drained ? trainStep(plan.drain, on, [], step) : undefined;
-    underway = { step, startedMs, exposedSeconds: exposedSeconds + (drain?.exposedSeconds ?? 0), loss: read[0] };
+    const exposed = exposedSeconds + (drain?.exposedSeconds ?? 0);
+    underway = { step, startedMs, exposedSeconds: exposed, loss: read[0], reuse };
     if (drained || engine.arrived(read[0]?.transfer ?? 0)) {
       finish(underway);
       underway = undefined;
@@ -130,15 +139,4 @@ async function nextBatch(batches: ReturnType<typeof batchesOf>, step: number) {
     );
   }
   return next.value;
-}
-
-/** What the plan got wrong, if anything. */
-function deviationOf({ deviation }: Ledger, { graph, plan }: Training, peakBytes: number): string | undefined {
-  if (deviation !== undefined) {
-    const { event, predictedBytes, measuredBytes } = deviation;
-    return `memory: ${measuredBytes} bytes alive after ${describeEvent(graph, event)} where the plan says ${predictedBytes}`;
-  }
-  return peakBytes > plan.peak.bytes
-    ? `memory: a peak of ${peakBytes} bytes where the plan says ${plan.peak.bytes}`
-    : undefined;
 }

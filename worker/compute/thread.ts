@@ -74,17 +74,10 @@ async function start({ state, exchange }: Start): Promise<void> {
     steps: config.training.steps,
     checkpointEverySteps: config.checkpoint.everySteps,
     clock: () => performance.now(),
-    post: (message) => post(withDeviceMemory(message, training.request.engine)),
+    post,
     stopAfter: () => stopAfter,
   });
   post(finished);
-}
-
-/** A step's message with what the allocator of a GPU says. */
-function withDeviceMemory(message: FromCompute, engine: Engine): FromCompute {
-  if (message.kind !== 'step') return message;
-  const deviceMemory = engine.deviceMemory();
-  return deviceMemory === undefined ? message : { ...message, deviceMemory };
 }
 
 /** Sends a message; tensors travel without a copy. */

@@ -62,6 +62,17 @@ export function engineContract(open: () => Promise<Engine>): void {
     engine.free(view);
   });
 
+  it('says where a buffer lies, if anywhere: aliases in one place, others apart', () => {
+    const [left, right] = [floats([1, 2, 3, 4]), floats([5, 6])];
+    const [view] = engine.run(node('Reshape', { x: 0 }, { shape: [2, 2] }), { x: left }) as [Handle];
+    const [place, alias, other] = [left, view, right].map((handle) => engine.placeOf(handle));
+    freeAll([left, view, right]);
+    assert.deepEqual(alias, place);
+    if (place === undefined || other === undefined) return assert.deepEqual([place, other], [undefined, undefined]);
+    assert.deepEqual([place.bytes, other.bytes], [16, 8]);
+    assert.ok(place.address + place.bytes <= other.address || other.address + other.bytes <= place.address);
+  });
+
   it('sees a weight that was updated in place in the next product and the next convolution', () => {
     const x = floats([1, 2, 3, 4], [1, 2, 2, 1]);
     const filter = floats([1], [1, 1, 1, 1]);

@@ -43,6 +43,7 @@ function cpuDevice(): Device {
     computes: true,
     make: (shape, dtype, values) => backend.makeTensorInfo([...shape], dtype, values?.slice() ?? zeros(shape, dtype)),
     view: (info) => contents(backend, info),
+    addressOf: () => undefined,
     retain: (info) => backend.incRef(info.dataId),
     release: (info) => void backend.disposeData(info.dataId),
     withPart: () => {

@@ -37,6 +37,8 @@ export interface Device {
   make(shape: readonly number[], dtype: DType, values?: HostData): TensorInfo;
   /** The buffer itself, valid until the next allocation. */
   view(info: TensorInfo): HostData;
+  /** Where the buffer begins; undefined where it has no address. */
+  addressOf(info: TensorInfo): number | undefined;
   /** One more reference to the buffer. */
   retain(info: TensorInfo): void;
   /** One reference less; the last one frees the buffer. */

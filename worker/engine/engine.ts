@@ -34,6 +34,12 @@ export interface DeviceMemory {
   reserved: number;
 }
 
+/** Where a buffer lies in the memory of its device. */
+export interface Place {
+  address: number;
+  bytes: number;
+}
+
 /** Optimizer of one variable; formulas as in TensorFlow.js's optimizers of the same names. */
 export type OptimizerStep =
   | { kind: 'sgd'; learningRate: number }
@@ -85,6 +91,8 @@ export interface Engine {
   failedUpdate(): number | undefined;
   /** What the device's own allocator says; undefined where there is none. */
   deviceMemory(): DeviceMemory | undefined;
+  /** Where the tensor's buffer lies; undefined where buffers have no addresses. */
+  placeOf(handle: Handle): Place | undefined;
   /** Bytes of distinct live buffers now. */
   liveBytes(): number;
   /** Highest {@link liveBytes} since the last reset, temporaries inside kernels included. */

@@ -1,6 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { DType, Node } from '../graph/graph.ts';
-import { type Device, elementsOf, floats } from './device.ts';
+import { bytesPerElement, type Device, elementsOf, floats } from './device.ts';
 import { fillUniform, type Uniform } from './draw.ts';
 import {
   type Engine,
@@ -9,6 +9,7 @@ import {
   type Handle,
   type HostData,
   type OptimizerStep,
+  type Place,
   type Transfer,
 } from './engine.ts';
 import { attempt, ofType } from './host-data.ts';
@@ -115,6 +116,13 @@ export class KernelEngine implements Engine {
 
   deviceMemory(): undefined {
     return undefined;
+  }
+
+  placeOf(handle: Handle): Place | undefined {
+    const address = this.device.addressOf(infoOf(handle));
+    return address === undefined
+      ? undefined
+      : { address, bytes: elementsOf(handle.shape) * bytesPerElement(handle.dtype) };
   }
 
   liveBytes(): number {

@@ -53,6 +53,11 @@ export class MeteredWasm extends BackendWasm {
     return gone;
   }
 
+  /** In the WASM heap. */
+  addressOf(info: TensorInfo): number {
+    return this.bufferOf(info).memoryOffset;
+  }
+
   /** XNNPACK keeps packed weights under the tensor's id; a new id makes it pack again. */
   renew(info: TensorInfo): void {
     const buffer = this.bufferOf(info);

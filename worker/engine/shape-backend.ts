@@ -68,6 +68,7 @@ export function wasmDevice(backend: MeteredWasm): Device {
     computes: true,
     make: (shape, dtype, values) => backend.makeOutput([...shape], dtype, undefined, values),
     view: (info) => backend.typedArrayFromHeap(info),
+    addressOf: (info) => backend.addressOf(info),
     retain: (info) => backend.incRef(info.dataId),
     release: (info) => void backend.disposeData(info.dataId),
     withPart: (info, start, shape, body) => backend.withPart(info, start, shape, body),

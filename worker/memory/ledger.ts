@@ -10,10 +10,17 @@ export interface Deviation {
   measuredBytes: number;
 }
 
+/** Told of every handle that comes and goes. */
+export interface Watcher {
+  made(value: ValueId, handle: Handle): void;
+  freed(value: ValueId): void;
+}
+
 /** Which handle holds which value, and whether the engine holds as many bytes as the plan says. */
 export class Ledger {
   readonly #engine: Engine;
   readonly #handles: (Handle | undefined)[] = [];
+  #watcher: Watcher | undefined;
   /** The first deviation since the start, or undefined as long as all predictions were exact. */
   deviation: Deviation | undefined;
 
@@ -23,6 +30,7 @@ export class Ledger {
 
   hold(value: ValueId, handle: Handle): void {
     this.#handles[value] = handle;
+    this.#watcher?.made(value, handle);
   }
 
   holdAll(values: readonly ValueId[], handles: readonly Handle[]): void {
@@ -45,8 +53,17 @@ export class Ledger {
   }
 
   release(value: ValueId): void {
+    this.#watcher?.freed(value);
     this.#engine.free(this.handleOf(value));
     this.#handles[value] = undefined;
+  }
+
+  /** From now on tells `watcher`, of what is there first of all; undefined ends that. */
+  watch(watcher: Watcher | undefined): void {
+    this.#watcher = watcher;
+    this.#handles.forEach((handle, value) => {
+      if (handle !== undefined) watcher?.made(value, handle);
+    });
   }
 
   /** Compares the engine's bytes with the prediction for the event that has just happened. */

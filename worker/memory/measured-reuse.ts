@@ -1,5 +1,6 @@
 import type { Graph, ValueId } from '../graph/graph.ts';
 import { Buffers } from './buffers.ts';
+import { describeValue } from './explain.ts';
 import { type Interval, Intervals, overlapOf } from './intervals.ts';
 import type { PlannedReuse } from './planned-reuse.ts';
 
@@ -17,11 +18,16 @@ interface Share {
   buffers: number;
 }
 
-/** A buffer that got less than the memory that it was planned to reuse. */
-interface Miss {
+interface Checked {
   value: ValueId;
   plannedBytes: number;
   hitBytes: number;
+}
+
+/** A buffer that got less than the memory that it was planned to reuse. */
+export interface Miss extends Checked {
+  /** What it is, in words. */
+  name: string;
 }
 
 /** Two buffers alive at the same time in the same memory: the engine is broken. */
@@ -52,7 +58,7 @@ export function measureReuse(graph: Graph, plan: PlannedReuse, observed: readonl
   const handles = new Buffers(graph);
   const alive = new Map<ValueId, Interval>();
   const freed = new Intervals();
-  const found: (Miss & { bytes: number })[] = [];
+  const found: (Checked & { bytes: number })[] = [];
   let overlap: Overlap | undefined;
   const make = (value: ValueId, place: Interval): void => {
     overlap ??= overlapWith(alive, value, place);
@@ -78,7 +84,9 @@ export function measureReuse(graph: Graph, plan: PlannedReuse, observed: readonl
   return {
     ...shareOf(found),
     large: shareOf(large),
-    misses: missed.slice(0, missesNamed).map(({ bytes: _, ...miss }) => miss),
+    misses: missed.slice(0, missesNamed).map(({ value, plannedBytes, hitBytes }) => {
+      return { value, name: describeValue(graph, value), plannedBytes, hitBytes };
+    }),
     ...(overlap !== undefined && { overlap }),
   };
 }
@@ -91,8 +99,8 @@ function overlapWith(alive: ReadonlyMap<ValueId, Interval>, value: ValueId, plac
   return undefined;
 }
 
-function shareOf(buffers: readonly Miss[]): Share {
-  const sum = (of: (buffer: Miss) => number) => buffers.reduce((total, buffer) => total + of(buffer), 0);
+function shareOf(buffers: readonly Checked[]): Share {
+  const sum = (of: (buffer: Checked) => number) => buffers.reduce((total, buffer) => total + of(buffer), 0);
   return {
     plannedBytes: sum((buffer) => buffer.plannedBytes),
     hitBytes: sum((buffer) => buffer.hitBytes),

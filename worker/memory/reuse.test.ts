@@ -194,8 +194,8 @@ describe('measureReuse', () => {
       buffers: 3,
       large: { plannedBytes: 3 * mib, hitBytes: mib, buffers: 2 },
       misses: [
-        { value: 1, plannedBytes: 2 * mib, hitBytes: mib },
-        { value: 2, plannedBytes: mib, hitBytes: 0 },
+        { value: 1, name: 'value 1', plannedBytes: 2 * mib, hitBytes: mib },
+        { value: 2, name: 'value 2', plannedBytes: mib, hitBytes: 0 },
       ],
     });
   });

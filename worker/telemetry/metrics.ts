@@ -1,13 +1,19 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { StepDone } from '../compute/messages.ts';
 import type { DeviceMemory, EngineName, EngineSettings } from '../engine/engine.ts';
+import type { Reuse } from '../memory/measured-reuse.ts';
 
 /** Read when Prometheus asks. */
 export interface MetricsSource {
   /** Known from the start, and the same to the end. */
   engine: { engine: EngineName } & EngineSettings;
   bytesByCollective: () => Promise<Readonly<Record<string, number>>>;
-  memory: () => { predictedBytes: number; measuredBytes: number; device: DeviceMemory | undefined };
+  memory: () => {
+    predictedBytes: number;
+    measuredBytes: number;
+    device: DeviceMemory | undefined;
+    reuse: Reuse | undefined;
+  };
 }
 
 export interface Metrics {
@@ -81,6 +87,20 @@ function collected(registry: Registry, { bytesByCollective, memory }: MetricsSou
         this.set({ kind: 'predicted' }, predictedBytes);
         this.set({ kind: 'measured' }, measuredBytes);
         if (device !== undefined) this.set({ kind: 'device' }, device.peak);
+      },
+    }),
+  );
+  registry.registerMetric(
+    new Gauge({
+      name: 'hayate_memory_reuse_bytes',
+      help: 'Bytes that a step reuses of the memory that it has freed: by plan, and by the addresses of one step.',
+      labelNames: ['kind'],
+      registers: [],
+      collect() {
+        const { reuse } = memory();
+        if (reuse === undefined) return;
+        this.set({ kind: 'planned' }, reuse.plannedBytes);
+        this.set({ kind: 'measured' }, reuse.hitBytes);
       },
     }),
   );

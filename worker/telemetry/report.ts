@@ -2,6 +2,7 @@ import type { FinalReport, WorkerConfig, WorkerReport } from '@hayate/crds/worke
 import type { ExchangePlan } from '../communication/schedule/types.ts';
 import type { Built, StepDone } from '../compute/messages.ts';
 import type { DeviceMemory, EngineName, EngineSettings } from '../engine/engine.ts';
+import type { Reuse } from '../memory/measured-reuse.ts';
 
 /** What one rank knows about its run; plain data, advanced by {@link withStep} and by assignment of its other fields. */
 export interface Run {
@@ -23,6 +24,8 @@ export interface Run {
   measuredPeakBytes: number;
   /** Of the newest step; its peak is that of the whole run. */
   deviceMemory?: DeviceMemory;
+  /** Of the one step that was watched. */
+  reuse?: Reuse;
   checkpoint?: { step: number; time: string };
   weightsDigest?: string;
 }
@@ -47,7 +50,7 @@ export function beginRun(config: WorkerConfig, engine: EngineName, settings: Eng
 }
 
 export function withStep(run: Run, done: StepDone): Run {
-  const { step, loss, seconds, exposedSeconds, measuredPeakBytes, deviceMemory } = done;
+  const { step, loss, seconds, exposedSeconds, measuredPeakBytes, deviceMemory, reuse } = done;
   return {
     ...run,
     step,
@@ -56,6 +59,7 @@ export function withStep(run: Run, done: StepDone): Run {
     exposedSeconds: run.exposedSeconds + exposedSeconds,
     measuredPeakBytes: Math.max(run.measuredPeakBytes, measuredPeakBytes),
     ...(deviceMemory === undefined ? {} : { deviceMemory }),
+    ...(reuse === undefined ? {} : { reuse }),
   };
 }
 
@@ -78,11 +82,17 @@ export function workerReport(run: Run): WorkerReport {
     ...(seconds === undefined || seconds === 0 ? {} : { samplesPerSecond: run.globalBatchSize / seconds }),
     ...(seconds === undefined ? {} : { stepSeconds: seconds }),
     ...(exposed === undefined ? {} : { exposedCommunicationSeconds: exposed }),
-    ...(run.built === undefined
-      ? {}
-      : { memory: { predictedBytes: run.built.predictedPeakBytes, measuredBytes: run.measuredPeakBytes } }),
+    ...(run.built === undefined ? {} : { memory: memoryNow(run, run.built) }),
     ...(run.checkpoint === undefined ? {} : { checkpoint: run.checkpoint }),
     ...(run.weightsDigest === undefined ? {} : { weightsDigest: run.weightsDigest }),
+  };
+}
+
+function memoryNow({ measuredPeakBytes, deviceMemory }: Run, { predictedPeakBytes }: Built): WorkerReport['memory'] {
+  return {
+    predictedBytes: predictedPeakBytes,
+    measuredBytes: measuredPeakBytes,
+    ...(deviceMemory === undefined ? {} : { deviceBytes: deviceMemory.peak }),
   };
 }
 
@@ -115,6 +125,9 @@ export function finalReport(
       measuredPeakBytes: run.measuredPeakBytes,
       stockPeakBytes: run.built?.stockPeakBytes ?? 0,
       ...(run.deviceMemory === undefined ? {} : { devicePeakBytes: run.deviceMemory.peak }),
+      ...(run.reuse === undefined
+        ? {}
+        : { plannedReuseBytes: run.reuse.plannedBytes, measuredReuseBytes: run.reuse.hitBytes }),
     },
   };
 }

@@ -9,7 +9,9 @@ import {
   type WorkerConfig,
   workerReport as workerReportSchema,
 } from '@hayate/crds/worker-config.ts';
+import type { Built } from '../compute/messages.ts';
 import { type DeviceMemory, hostFloat32 } from '../engine/engine.ts';
+import type { Reuse } from '../memory/measured-reuse.ts';
 import { serveTelemetry, type TelemetryOptions, type TelemetryServer } from './http.ts';
 import { createMetrics } from './metrics.ts';
 import { beginRun, finalReport, stepSeconds, withStep, workerReport } from './report.ts';
@@ -41,6 +43,18 @@ function config(): WorkerConfig {
   assert.ok(parsed.ok, parsed.ok ? '' : parsed.problems.join());
   return parsed.config;
 }
+
+const built: Built = {
+  kind: 'built',
+  buckets: [],
+  initial: { step: 0, tensors: [] },
+  planHash: '',
+  predictedPeakBytes: 10,
+  stockPeakBytes: 20,
+  engine: 'native',
+  layers: 1,
+  parameters: 1,
+};
 
 const step = (n: number, seconds: number, loss?: number) => ({
   kind: 'step' as const,
@@ -81,6 +95,7 @@ describe('reports', () => {
       finalReport(withStep(run, step(2, 1)), { seconds: 3, bytesByCollective: {} }),
     );
     assert.deepEqual([report.device, report.precision, report.memory.devicePeakBytes], ['gpu', 'tf32', 12]);
+    assert.equal(workerReport({ ...run, built }).memory?.deviceBytes, 12);
   });
 
   it('writes the final report whole', async () => {
@@ -114,10 +129,11 @@ describe('telemetry server', () => {
   let server: TelemetryServer;
   let ready = false;
   let device: DeviceMemory | undefined;
+  let reuse: Reuse | undefined;
   const metrics = createMetrics({
     engine: { engine: 'native', device: 'gpu', precision: 'tf32' },
     bytesByCollective: () => Promise.resolve({ 'gather-sum': 5, 'split-sum': 7 }),
-    memory: () => ({ predictedBytes: 10, measuredBytes: 11, device }),
+    memory: () => ({ predictedBytes: 10, measuredBytes: 11, device, reuse }),
   });
   const options: TelemetryOptions = {
     host,
@@ -183,6 +199,15 @@ describe('telemetry server', () => {
     const { text } = await get('/metrics');
     assert.match(text, /^hayate_memory_peak_bytes\{kind="device"\} 12$/m);
     assert.match(text, /^hayate_device_memory_limit_bytes 99$/m);
+  });
+
+  it('says how much memory a step reuses once a step was watched', async () => {
+    assert.doesNotMatch((await get('/metrics')).text, /^hayate_memory_reuse_bytes/m);
+    const share = { plannedBytes: 30, hitBytes: 20, buffers: 2 };
+    reuse = { ...share, large: share, misses: [] };
+    const { text } = await get('/metrics');
+    assert.match(text, /^hayate_memory_reuse_bytes\{kind="planned"\} 30$/m);
+    assert.match(text, /^hayate_memory_reuse_bytes\{kind="measured"\} 20$/m);
   });
 
   it('names the port that another program holds', async () => {

@@ -29,6 +29,7 @@ export class Telemetry {
         predictedBytes: this.#run.built?.predictedPeakBytes ?? 0,
         measuredBytes: this.#run.measuredPeakBytes,
         device: this.#run.deviceMemory,
+        reuse: this.#run.reuse,
       }),
     });
   }

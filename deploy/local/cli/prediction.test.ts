@@ -19,6 +19,8 @@ const onCpu: Prediction = {
   baseBytes: 10 * mib,
   peakAt: 'Conv2D → [64, 8] (layer 1, forward)',
   workspaceBytes: 0,
+  allocatedBytes: 160 * mib,
+  reusedBytes: 80 * mib,
   stockPeakBytes: 400 * mib,
 };
 const onGpu: Prediction = { ...onCpu, engine: 'native', settings: { device: 'gpu', precision: 'tf32' } };
@@ -34,6 +36,7 @@ describe('predictionLines', () => {
       '  memory    100 MiB predicted at the peak of a worker',
       '            · at Conv2D → [64, 8] (layer 1, forward)',
       '            · 10.0 MiB of it weights, optimizer state and constants',
+      '            · 160 MiB made in a step, 80.0 MiB (50.0 %) of it in memory that the step has freed',
       '            stock TensorFlow.js would need 400 MiB: 75.0 % saved',
     ]);
     assert.match(text(onGpu), /computes {2}on a GPU, products in TF32 \(factors rounded to 10 bits/);
@@ -72,6 +75,8 @@ describe('predictionEvent', () => {
         predictedPeakBytes: 101 * mib,
         baseBytes: 10 * mib,
         workspaceBytes: mib,
+        allocatedBytes: 160 * mib,
+        plannedReuseBytes: 80 * mib,
         stockPeakBytes: 400 * mib,
       },
     });
@@ -91,5 +96,7 @@ describe('figuresOf', () => {
     assert.ok(fromShapes.baseBytes < fromShapes.peakBytes && fromShapes.peakBytes <= exact.peakBytes);
     const keeping = await figuresOf({ ...request, recycling: false }, undefined);
     assert.ok(keeping.peakBytes > fromShapes.peakBytes);
+    assert.equal(keeping.allocatedBytes, fromShapes.allocatedBytes);
+    assert.ok(keeping.reusedBytes === 0 && fromShapes.reusedBytes > 0);
   });
 });

@@ -8,6 +8,7 @@ import {
 import type { Engine, EngineName, EngineSettings } from '@hayate/worker/engine/engine.ts';
 import { stockPeakBytes } from '@hayate/worker/graph/stock.ts';
 import { describeEvent } from '@hayate/worker/memory/explain.ts';
+import { plannedReuse } from '@hayate/worker/memory/planned-reuse.ts';
 import { count, formatBytes, formatPercent } from './format.ts';
 
 /** What a step of one worker would hold, bytes, and where it would be computed. */
@@ -29,11 +30,18 @@ export interface Prediction {
   /** The kernel that runs at the peak, in words. */
   peakAt: string;
   workspaceBytes: number;
+  /** Of all buffers that a step makes. */
+  allocatedBytes: number;
+  /** How many of these have room in what the same step has freed. */
+  reusedBytes: number;
   /** TensorFlow.js's own training step; 0 where it cannot train the program. */
   stockPeakBytes: number;
 }
 
-type Figures = Pick<Prediction, 'parameters' | 'layers' | 'peakBytes' | 'baseBytes' | 'peakAt' | 'stockPeakBytes'>;
+type Figures = Pick<
+  Prediction,
+  'parameters' | 'layers' | 'peakBytes' | 'baseBytes' | 'peakAt' | 'allocatedBytes' | 'reusedBytes' | 'stockPeakBytes'
+>;
 
 /** Plans a step; without an engine a kernel is taken to hold nothing but what it returns. Throws what buildTraining throws. */
 export async function figuresOf(request: Omit<BuildRequest, 'engine'>, engine: Engine | undefined): Promise<Figures> {
@@ -41,12 +49,15 @@ export async function figuresOf(request: Omit<BuildRequest, 'engine'>, engine: E
     request,
     engine === undefined ? outputBytes : (of) => nodeBytes(engine, of),
   );
+  const { allocatedBytes, plannedBytes } = plannedReuse(graph, plan.steady.events);
   return {
     parameters: parameterCount(graph),
     layers: graph.layerCount,
     peakBytes: plan.peak.bytes,
     baseBytes: plan.baseBytes,
     peakAt: describeEvent(graph, plan.steady.events[plan.peak.event]),
+    allocatedBytes,
+    reusedBytes: plannedBytes,
     stockPeakBytes: await stockPeakBytes(request),
   };
 }
@@ -54,7 +65,15 @@ export async function figuresOf(request: Omit<BuildRequest, 'engine'>, engine: E
 /** A prediction for people. */
 export function predictionLines(prediction: Prediction): string[] {
   const { name, workers, batchSize, globalBatchSize, parameters, layers } = prediction;
-  const { peakBytes, baseBytes, peakAt, workspaceBytes, stockPeakBytes: stock } = prediction;
+  const {
+    peakBytes,
+    baseBytes,
+    peakAt,
+    workspaceBytes,
+    allocatedBytes,
+    reusedBytes,
+    stockPeakBytes: stock,
+  } = prediction;
   const total = peakBytes + workspaceBytes;
   const largest = workspaceBytes === 0 ? '' : `, ${formatBytes(workspaceBytes)} of it the largest workspace`;
   return [
@@ -64,6 +83,10 @@ export function predictionLines(prediction: Prediction): string[] {
     row('memory', `${formatBytes(total)} predicted at the peak of a worker${largest}`),
     row('', `· at ${peakAt}`),
     row('', `· ${formatBytes(baseBytes)} of it weights, optimizer state and constants`),
+    row(
+      '',
+      `· ${formatBytes(allocatedBytes)} made in a step, ${formatBytes(reusedBytes)} (${formatPercent(reusedBytes / allocatedBytes)}) of it in memory that the step has freed`,
+    ),
     ...(stock > 0
       ? [row('', `stock TensorFlow.js would need ${formatBytes(stock)}: ${formatPercent(1 - peakBytes / stock)} saved`)]
       : []),
@@ -96,13 +119,21 @@ function row(name: string, text: string): string {
 
 /** A prediction for programs. */
 export function predictionEvent(prediction: Prediction): object {
-  const { name, settings, engine, peakBytes, baseBytes, workspaceBytes, stockPeakBytes: stock, ...rest } = prediction;
+  const { name, settings, engine, peakBytes, baseBytes, workspaceBytes, stockPeakBytes, ...others } = prediction;
+  const { allocatedBytes, reusedBytes, ...rest } = others;
   return {
     event: 'planned',
     job: name,
     ...rest,
     ...settings,
     engine: engine ?? null,
-    memory: { predictedPeakBytes: peakBytes + workspaceBytes, baseBytes, workspaceBytes, stockPeakBytes: stock },
+    memory: {
+      predictedPeakBytes: peakBytes + workspaceBytes,
+      baseBytes,
+      workspaceBytes,
+      allocatedBytes,
+      plannedReuseBytes: reusedBytes,
+      stockPeakBytes,
+    },
   };
 }

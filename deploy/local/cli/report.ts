@@ -93,6 +93,7 @@ function memoryRows(first: FinalReport, ranks: readonly FinalReport[]): string[]
   return [
     row('memory', `${formatBytes(measured)} at the peak, ${verdict}`),
     ...deviceRow(ranks, predictedPeakBytes),
+    ...reuseRow(first),
     row('', `stock TensorFlow.js would need ${formatBytes(stockPeakBytes)}${saved}`),
   ];
 }
@@ -103,6 +104,17 @@ function deviceRow(ranks: readonly FinalReport[], predictedBytes: number): strin
   if (bytes === undefined) return [];
   const beyond = `${formatPercent(bytes / predictedBytes - 1)} beyond the plan`;
   return [row('', `${formatBytes(bytes)} in the GPU's allocator, workspaces of kernels included: ${beyond}`)];
+}
+
+/** How far rank 0's engine reused memory as the plan has it. */
+function reuseRow({
+  memory: { plannedReuseBytes: planned = 0, measuredReuseBytes: measured = 0 },
+}: FinalReport): string[] {
+  if (planned === 0) return [];
+  const share = formatPercent(measured / planned);
+  return [
+    row('', `${formatBytes(planned)} planned to reuse memory of the same step, ${share} of it at such addresses`),
+  ];
 }
 
 function devicePeakBytes(ranks: readonly FinalReport[]): number | undefined {
@@ -160,6 +172,8 @@ export function finishedEvent(result: JobResult): object {
       measuredPeakBytes: largest((r) => r.memory.measuredPeakBytes),
       stockPeakBytes: largest((r) => r.memory.stockPeakBytes),
       devicePeakBytes: devicePeakBytes(ranks) ?? null,
+      plannedReuseBytes: first?.memory.plannedReuseBytes ?? null,
+      measuredReuseBytes: first?.memory.measuredReuseBytes ?? null,
     },
     restarts: state.restarts,
     engine: first?.engine ?? state.report?.engine ?? null,

@@ -195,6 +195,16 @@ describe('reportLines', () => {
     assert.deepEqual([device, largest.devicePeakBytes], ['gpu', 1100]);
   });
 
+  it('says how much of the planned reuse there was, where that was watched', () => {
+    const { memory } = rank(0);
+    const watched = rank(0, { memory: { ...memory, plannedReuseBytes: 8_000_000, measuredReuseBytes: 6_000_000 } });
+    const told = reportLines(result({ ranks: [watched] }));
+    assert.ok(
+      told.includes('            7.63 MiB planned to reuse memory of the same step, 75.0 % of it at such addresses'),
+      told.join('\n'),
+    );
+  });
+
   it('says who caused the last restart', () => {
     const failure = {
       attempt: 1,
@@ -244,6 +254,8 @@ describe('finishedEvent', () => {
         measuredPeakBytes: 6_962_544,
         stockPeakBytes: 18_664_652,
         devicePeakBytes: null,
+        plannedReuseBytes: null,
+        measuredReuseBytes: null,
       },
       restarts: 0,
       engine: 'wasm',

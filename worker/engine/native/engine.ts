@@ -9,6 +9,7 @@ import {
   type Handle,
   type HostData,
   type OptimizerStep,
+  type Place,
   type Transfer,
 } from '../engine.ts';
 import { attempt as attemptHost, ofType } from '../host-data.ts';
@@ -125,6 +126,13 @@ export class NativeEngine implements Engine {
     if (this.device === 'cpu') return undefined;
     const [inUse, peak, limit, largest, reserved] = attempt('memory', () => this.addon.memory(this.context, false));
     return { inUse, peak, limit, largest, reserved };
+  }
+
+  placeOf(handle: Handle): Place {
+    return attempt('place', () => {
+      const tensor = idOf(handle);
+      return { address: this.addon.address(this.context, tensor), bytes: this.addon.bytes(this.context, tensor) };
+    });
   }
 
   liveBytes(): number {
