@@ -146,7 +146,7 @@ describe('measureReuse', () => {
       const made = seen.flatMap((each, at) =>
         each.kind === 'made' && each.value === rootOf(step.graph, each.value) ? at : [],
       );
-      const last = made.at(-1)!;
+      const last = made.at(-1);
       const victim = made[Math.floor(choice! * (made.length - 1))]!;
       const [taken, moved] = [seen[victim], seen[last]] as Extract<Observation, { kind: 'made' }>[];
       const gone = seen
