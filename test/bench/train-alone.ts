@@ -6,11 +6,25 @@ import type { Reuse } from '../../worker/memory/measured-reuse.ts';
 /** Steps that do not count: the first, and the first that updates weights; engines choose and compile in both. */
 const usualWarmUpSteps = 2;
 
+/** Told when steps begin and end that are looked at more closely, after those that count. */
+interface Observer {
+  steps: number;
+  start(): void;
+  stop(): void;
+}
+
 /**
  * Trains in this process alone; returns what `steps` steps in the middle of the training took and held. A device may
  * be given a step before it is done with the last one: a step counts from the end of the one before to its own end.
  */
-export async function trainAlone(training: Training, steps: number, warmUpSteps: number = usualWarmUpSteps) {
+export async function trainAlone(
+  training: Training,
+  steps: number,
+  warmUpSteps: number = usualWarmUpSteps,
+  observer?: Observer,
+) {
+  const counted = warmUpSteps + steps;
+  const observed = counted + (observer?.steps ?? 0);
   const seconds: number[] = [];
   const exposedSeconds: number[] = [];
   const losses: number[] = [];
@@ -25,14 +39,18 @@ export async function trainAlone(training: Training, steps: number, warmUpSteps:
     state: training.initial,
     rank: 1, // evaluates nothing and saves nothing
     worldSize: 1,
-    steps: warmUpSteps + steps + 1, // the last step takes in its own sums too
+    steps: observed + 1, // the last step takes in its own sums too
     checkpointEverySteps: Number.MAX_SAFE_INTEGER,
     clock: () => performance.now(),
     post: (message) => {
       if (message.kind !== 'step') return;
       endedMs.push(performance.now());
       if (message.step === warmUpSteps) engine.resetPeak(); // forgets what choosing algorithms took
-      if (message.step === warmUpSteps + steps) allocatorPeakBytes = engine.deviceMemory()?.peak;
+      if (message.step === counted) {
+        allocatorPeakBytes = engine.deviceMemory()?.peak;
+        observer?.start();
+      }
+      if (message.step === observed) observer?.stop();
       seconds.push(message.seconds);
       exposedSeconds.push(message.exposedSeconds);
       losses.push(message.loss ?? Number.NaN);
@@ -44,15 +62,15 @@ export async function trainAlone(training: Training, steps: number, warmUpSteps:
     },
     stopAfter: () => undefined,
   });
-  const [first, last] = [endedMs[warmUpSteps - 1], endedMs[warmUpSteps + steps - 1]] as [number, number];
+  const [first, last] = [endedMs[warmUpSteps - 1], endedMs[counted - 1]] as [number, number];
   return {
     peakBytes: measuredPeakBytes,
     /** What the device's own allocator held at most in the counted steps; undefined where there is none. */
     allocatorPeakBytes,
     /** Planned reuse of memory against the addresses of one step; undefined where the engine has none. */
     reuse,
-    seconds: seconds.slice(warmUpSteps, -1),
-    exposedSeconds: exposedSeconds.slice(warmUpSteps, -1),
+    seconds: seconds.slice(warmUpSteps, counted),
+    exposedSeconds: exposedSeconds.slice(warmUpSteps, counted),
     /** Wall time from the end of the last step that does not count to that of the last that does, by their number. */
     windowSeconds: (last - first) / 1000 / steps,
     /** Of all steps. */

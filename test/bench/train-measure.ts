@@ -5,6 +5,7 @@ import { stockPeakBytes } from '../../worker/graph/stock.ts';
 import type { Reuse } from '../../worker/memory/measured-reuse.ts';
 import { median } from './document.ts';
 import { mostWasmBytes, type trainingOf } from './models.ts';
+import { type Profile, Profiler } from './profile.ts';
 import { withResidentBatch } from './resident-batch.ts';
 import { runStockNode } from './stock-node-run.ts';
 import { runStock } from './stock-run.ts';
@@ -24,7 +25,12 @@ export interface Asked extends Awaited<ReturnType<typeof trainingOf>>, EngineSet
    * weights at once, as in any training by one process. Ours only.
    */
   isHandingOver: boolean;
+  /** Measures further steps kernel by kernel. Ours only. */
+  isProfiling: boolean;
 }
+
+/** As many as show a pattern; every call of theirs is remembered. */
+const profiledSteps = 10;
 
 export interface Measured {
   seconds: readonly number[];
@@ -39,6 +45,8 @@ export interface Measured {
   allocatorPeakBytes: number | null;
   /** Planned reuse of memory against the addresses of one step; null where nobody looks. */
   reuse: Reuse | null;
+  /** Only where it was asked for. */
+  profile?: Profile;
 }
 
 /** Trains as asked. Throws RangeError for what this machine cannot do. */
@@ -57,7 +65,9 @@ export function measure(asked: Asked): Promise<Measured> {
 }
 
 async function ours(asked: Asked, name: 'wasm' | 'native'): Promise<Measured> {
-  const opened = { program: asked.program, engine: await open(name, asked) };
+  const real = await open(name, asked);
+  const profiler = asked.isProfiling ? new Profiler(real) : undefined;
+  const opened = { program: asked.program, engine: profiler?.engine ?? real };
   const { program, engine } = asked.isBatchResident ? withResidentBatch(opened) : opened;
   const training = await buildTraining({ ...asked, program, engine, recycling: true, alone: !asked.isHandingOver });
   const { bytes } = training.plan.peak;
@@ -67,9 +77,22 @@ async function ours(asked: Asked, name: 'wasm' | 'native'): Promise<Measured> {
     allocatorPeakBytes = null,
     reuse = null,
     ...measured
-  } = await trainAlone(training, asked.steps, asked.warmUpSteps);
+  } = await trainAlone(
+    training,
+    asked.steps,
+    asked.warmUpSteps,
+    profiler && { steps: profiledSteps, start: () => profiler.start(), stop: () => profiler.stop() },
+  );
+  const profile = profiler?.result(training.graph);
   engine.dispose();
-  return { ...measured, predictedPeakBytes: bytes, measuredPeakBytes: peakBytes, allocatorPeakBytes, reuse };
+  return {
+    ...measured,
+    predictedPeakBytes: bytes,
+    measuredPeakBytes: peakBytes,
+    allocatorPeakBytes,
+    reuse,
+    ...(profile && { profile }),
+  };
 }
 
 async function open(name: 'wasm' | 'native', settings: EngineSettings): Promise<Engine> {
@@ -113,7 +136,7 @@ function refuseTooLarge(bytes: number): void {
 /** What a benchmark says about `measured`. */
 export function summaryOf({ seconds, exposedSeconds, ...rest }: Measured, batchSize: number) {
   const stepSeconds = median(seconds);
-  const { windowSeconds, predictedPeakBytes, measuredPeakBytes, allocatorPeakBytes, reuse } = rest;
+  const { windowSeconds, predictedPeakBytes, measuredPeakBytes, allocatorPeakBytes, reuse, profile } = rest;
   return {
     stepSeconds,
     windowSeconds,
@@ -123,5 +146,6 @@ export function summaryOf({ seconds, exposedSeconds, ...rest }: Measured, batchS
     measuredPeakBytes,
     allocatorPeakBytes,
     reuse,
+    ...(profile && { profile }),
   };
 }

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { BenchDocument } from './document.ts';
+import type { Profile } from './profile.ts';
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 const small = ['--model', 'resnet50', '--image-size', '32', '--width', '0.125', '--batch', '4'];
@@ -57,6 +58,28 @@ describe('bench train', () => {
     });
   }
 
+  it('says where the time of a step goes, when asked for a profile', async () => {
+    const [result] = (await bench('train', ...small, '--steps', '3', '--profile')).results as [Row];
+    const { steps, stepMilliseconds, betweenCallsMilliseconds, kernels, longest } = result['profile'] as Profile;
+    assert.equal(steps, 10);
+    const sum = kernels.reduce((total, { milliseconds }) => total + milliseconds, 0);
+    assert.ok(Math.abs(sum + betweenCallsMilliseconds - stepMilliseconds) < 1e-6);
+    assert.ok(sum > 0 && betweenCallsMilliseconds > 0);
+    const calls = new Map(kernels.map(({ name, callsPerStep }) => [name, callsPerStep]));
+    // 53 convolutions; the first one's image needs no gradient
+    assert.deepEqual(
+      ['FusedConv2D', 'Conv2DBackpropFilter', 'Conv2DBackpropInput', 'upload', 'update by momentum'].map((name) =>
+        calls.get(name),
+      ),
+      [53, 53, 52, 2, 161],
+    );
+    assert.match(longest[0]!.name, /→ \[.*\] \(layer \d+, /);
+    assert.deepEqual(
+      kernels,
+      kernels.toSorted((a, b) => b.milliseconds - a.milliseconds),
+    );
+  });
+
   it('refuses in one sentence what it cannot do', async function () {
     this.timeout(10_000);
     await refused(['train'], /--model: one of mnist, .*resnet50 is needed/);
@@ -67,6 +90,7 @@ describe('bench train', () => {
     await refused(['train', ...small, '--device', 'gpu'], /wasm computes on the CPU/);
     await refused(['train', ...small, '--engine', 'native', '--precision', 'tf32'], /tf32 is for GPUs/);
     await refused(['train', ...small, '--engine', 'stock-node', '--hand-over'], /no exchange/);
+    await refused(['train', ...small, '--engine', 'stock', '--profile'], /nobody marks/);
     await refused(['train', ...small, '--engine', 'stock', '--resident-batch'], /new batch every step/);
     await refused(['train', '--model', 'vgg16', '--width', '0.125', '--batch', '512'], /GiB.*smaller --batch/);
   });

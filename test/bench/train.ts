@@ -5,6 +5,7 @@ import { type BenchDocument, thisMachine, wholeNumber } from './document.ts';
 import { engineOptions, engineSettings } from './engine-options.ts';
 import { gpuName } from './gpu-name.ts';
 import { chosenModels, type Model, modelOptions, models, trainingOf } from './models.ts';
+import { profileLines } from './profile.ts';
 import { type Asked, type EngineChoice, measure, summaryOf } from './train-measure.ts';
 
 const engines: readonly EngineChoice[] = ['wasm', 'native', 'stock', 'stock-node'];
@@ -38,6 +39,7 @@ export async function run(argv: string[]): Promise<void> {
       'warm-up': { type: 'string' },
       'resident-batch': { type: 'boolean', default: false },
       'hand-over': { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
@@ -58,6 +60,11 @@ export async function run(argv: string[]): Promise<void> {
   if (values['hand-over'] && (engine === 'stock' || engine === 'stock-node')) {
     throw new RangeError(`--engine ${engine} has no exchange to hand over to; leave --hand-over out`);
   }
+  if (values.profile && (engine === 'stock' || engine === 'stock-node')) {
+    throw new RangeError(
+      `--engine ${engine} is TensorFlow.js's own step, kernels of which nobody marks; leave --profile out`,
+    );
+  }
   const usualWarmUp = engine === 'stock' ? '1' : settings.device === 'gpu' ? '10' : '2';
   const asked: Asked = {
     ...(await trainingOf(model, values)),
@@ -67,6 +74,7 @@ export async function run(argv: string[]): Promise<void> {
     warmUpSteps: wholeNumber('warm-up', values['warm-up'] ?? usualWarmUp, 1, 1000),
     isBatchResident: values['resident-batch'],
     isHandingOver: values['hand-over'],
+    isProfiling: values.profile,
   };
   const measured = await measure(asked);
   const result: Result = {
@@ -114,6 +122,7 @@ ${model}, batch ${batch}, ${optimizer}, engine ${engine} on the ${device} in ${p
   step     ${ms(stepSeconds)}, of which ${ms(result.exposedCommunicationSeconds)} waiting for sums; ${ms(windowSeconds)} a step over all
   samples  ${samplesPerSecond.toPrecision(4)} a second
   memory   ${mib(result.predictedPeakBytes)} predicted, ${mib(result.measuredPeakBytes)} measured, ${mib(result.allocatorPeakBytes)} by the allocator${reuseText(result.reuse)}`);
+  if (result.profile !== undefined) for (const line of profileLines(result.profile)) console.log(line);
 }
 
 function reuseText(reuse: Result['reuse']): string {

@@ -18,13 +18,12 @@ export function engineContract(open: () => Promise<Engine>): void {
     for (const handle of handles) engine.free(handle);
   };
 
-  it('returns what was uploaded, written and read into shared memory', () => {
+  it('returns what was uploaded, and sends it into shared memory', () => {
     const handle = floats([1, 2, 3]);
     assert.deepEqual([...engine.read(handle)], [1, 2, 3]);
-    engine.write(handle, Float32Array.of(4, 5, 6));
     const shared = new Float32Array(new SharedArrayBuffer(12));
     engine.wait(engine.send(handle, shared));
-    assert.deepEqual([...shared], [4, 5, 6]);
+    assert.deepEqual([...shared], [1, 2, 3]);
     engine.free(handle);
   });
 
@@ -45,9 +44,6 @@ export function engineContract(open: () => Promise<Engine>): void {
 
   it('refuses data that does not fill the shape', () => {
     assert.throws(() => engine.upload(Float32Array.of(1, 2), [3], 'float32'), EngineError);
-    const handle = floats([1, 2]);
-    assert.throws(() => engine.write(handle, Float32Array.of(1)), EngineError);
-    engine.free(handle);
   });
 
   it('shares the buffer of a reshaped tensor until its last handle is freed', () => {
@@ -73,6 +69,33 @@ export function engineContract(open: () => Promise<Engine>): void {
     assert.ok(place.address + place.bytes <= other.address || other.address + other.bytes <= place.address);
   });
 
+  it('says how long the device took from one mark to another', () => {
+    const [x, filter] = [
+      floats(
+        Array.from({ length: 65_536 }, () => 1),
+        [4, 64, 64, 4],
+      ),
+      floats(
+        Array.from({ length: 576 }, () => 1),
+        [3, 3, 4, 16],
+      ),
+    ];
+    const conv = node('Conv2D', { x: 0, filter: 1 }, { strides: 1, pad: 'same', dataFormat: 'NHWC', dilations: 1 });
+    const marks = [engine.mark()];
+    for (const count of [1, 20]) {
+      for (let i = 0; i < count; i++) freeAll(engine.run(conv, { x, filter }));
+      marks.push(engine.mark());
+    }
+    const [start, middle, end] = marks as [number, number, number];
+    assert.ok(engine.between(start, middle) > 0);
+    assert.ok(engine.between(middle, end) > 0);
+    const parts = engine.between(start, middle) + engine.between(middle, end);
+    assert.ok(Math.abs(engine.between(start, end) - parts) < 0.01);
+    engine.clearMarks();
+    assert.throws(() => engine.between(start, end), EngineError);
+    freeAll([x, filter]);
+  });
+
   it('sees a weight that was updated in place in the next product and the next convolution', () => {
     const x = floats([1, 2, 3, 4], [1, 2, 2, 1]);
     const filter = floats([1], [1, 1, 1, 1]);
@@ -95,7 +118,7 @@ export function engineContract(open: () => Promise<Engine>): void {
       [1, 2, 3, 4],
     ]);
     engine.update(filter, [], Float32Array.of(-2), 1, { kind: 'sgd', learningRate: 0.5 }, 1);
-    engine.write(right, Float32Array.of(5, 6, 7, 8));
+    engine.update(right, [], Float32Array.of(-4, -4, -4, -4), 1, { kind: 'sgd', learningRate: 1 }, 2);
     assert.deepEqual(results(), [
       [2, 4, 6, 8],
       [5, 6, 7, 8],

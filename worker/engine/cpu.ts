@@ -8,7 +8,11 @@ import { KernelEngine } from './kernel-engine.ts';
 /** The engine that tests compare with: TensorFlow.js's plain JavaScript backend. Far too slow to train with. */
 export async function openCpuEngine(): Promise<Engine> {
   env().set('PROD', true);
-  return new KernelEngine(cpuDevice(), (body) => body(cpuDevice()));
+  return new KernelEngine(
+    cpuDevice(),
+    (body) => body(cpuDevice()),
+    () => performance.now(),
+  );
 }
 
 class MeteredCpu extends MathBackendCPU {

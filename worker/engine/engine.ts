@@ -56,8 +56,6 @@ export interface Engine {
   upload(data: HostData, shape: readonly number[], dtype: DType): Handle;
   /** A new buffer of random numbers, the same on all engines. */
   uniform(shape: readonly number[], uniform: Uniform): Handle;
-  /** Overwrites a buffer in place; lengths must match. */
-  write(handle: Handle, data: HostData): void;
   /** Runs one kernel; outputs are new buffers, or aliases for Reshape, Identity, ExpandDims and same-type Cast. */
   run(node: Node, inputs: Readonly<Record<string, Handle | readonly Handle[]>>): Handle[];
   /** Releases one handle; the buffer goes with its last handle. */
@@ -98,6 +96,11 @@ export interface Engine {
   /** Highest {@link liveBytes} since the last reset, temporaries inside kernels included. */
   peakBytes(): number;
   resetPeak(): void;
+  /** Marks this place in the order of the calls, for {@link between}; marks stay until they are cleared. */
+  mark(): number;
+  /** Milliseconds that the device took from one mark to another; waits for both. */
+  between(from: number, to: number): number;
+  clearMarks(): void;
   /** Bytes that `run(node)` holds at its worst beyond what was alive before it (its outputs and its own temporaries). */
   runBytes(node: Node, shapes: (id: number) => { shape: readonly number[]; dtype: DType }): number;
   dispose(): void;

@@ -23,12 +23,18 @@ export class KernelEngine implements Engine {
   readonly name: EngineName;
   private readonly device: Device;
   private readonly measure: (body: (device: Device) => void) => void;
+  private readonly clock: () => number;
+  private marks: number[] = [];
 
-  /** `measure` runs a body on a device of the same kind whose meter starts at 0, without arithmetic where it can. */
-  constructor(device: Device, measure: (body: (device: Device) => void) => void) {
+  /**
+   * `measure` runs a body on a device of the same kind whose meter starts at 0, without arithmetic where it can;
+   * `clock` says monotonic milliseconds.
+   */
+  constructor(device: Device, measure: (body: (device: Device) => void) => void, clock: () => number) {
     this.name = device.name;
     this.device = device;
     this.measure = measure;
+    this.clock = clock;
   }
 
   upload(data: HostData, shape: readonly number[], dtype: DType): Handle {
@@ -45,15 +51,6 @@ export class KernelEngine implements Engine {
     const handle = attempt('uniform', () => handleOf(this.device.make(shape, 'float32')));
     fillUniform(uniform, floats(this.device, infoOf(handle)));
     return handle;
-  }
-
-  write(handle: Handle, data: HostData): void {
-    const target = this.device.view(infoOf(handle));
-    if (data.length !== target.length) {
-      throw new EngineError('kernelFailed', `${data.length} elements written into a tensor of ${target.length}`);
-    }
-    target.set(data);
-    this.device.touched(infoOf(handle));
   }
 
   run(node: Node, inputs: Inputs): Handle[] {
@@ -135,6 +132,20 @@ export class KernelEngine implements Engine {
 
   resetPeak(): void {
     this.device.meter.peak = this.device.meter.live;
+  }
+
+  mark(): number {
+    return this.marks.push(this.clock()) - 1;
+  }
+
+  between(from: number, to: number): number {
+    const [start, end] = [this.marks[from], this.marks[to]];
+    if (start === undefined || end === undefined) throw new EngineError('kernelFailed', 'there is no such mark');
+    return end - start;
+  }
+
+  clearMarks(): void {
+    this.marks = [];
   }
 
   runBytes(node: Node, shapes: (id: number) => { shape: readonly number[]; dtype: DType }): number {

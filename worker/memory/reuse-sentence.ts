@@ -4,7 +4,9 @@ import type { Reuse } from './measured-reuse.ts';
 export function reuseSentence({ plannedBytes, hitBytes, large, misses }: Reuse): string {
   const share = plannedBytes === 0 ? 1 : hitBytes / plannedBytes;
   const rest =
-    large.buffers === 0 ? '' : `, ${mib(large.hitBytes)} of ${mib(large.plannedBytes)} in buffers of 1 MiB and more`;
+    large.buffers === 0
+      ? ''
+      : `, ${mib(large.hitBytes)} of ${mib(large.plannedBytes)} MiB in buffers of 1 MiB and more`;
   const [worst] = misses;
   const missed = worst && `; ${worst.name} missed most: ${mib(worst.plannedBytes - worst.hitBytes)} MiB`;
   return (

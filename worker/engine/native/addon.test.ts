@@ -50,7 +50,8 @@ describe('addon of the native engine', () => {
     const x = floats(1, 2, 3, 4);
     const [begin, size] = [[2], [2]].map((list) => addon.create(context, 3, [1], Int32Array.from(list)));
     const [part] = addon.execute(context, 'Slice', [], [x, begin!, size!], [], 1) as [number];
-    addon.write(context, x, new Float32Array(4));
+    addon.update(context, 'sgd', [x], Float32Array.of(1, 1, 1, 1), 1, [1]);
+    assert.deepEqual(valuesOf(x), [0, 1, 2, 3]);
     assert.deepEqual(valuesOf(part), [3, 4]);
   });
 
@@ -62,14 +63,13 @@ describe('addon of the native engine', () => {
     assert.deepEqual(valuesOf(matrix), [1, 2, 3, 4]);
   });
 
-  it('reads and writes shared memory', () => {
+  it('reads into shared memory, and makes tensors of it', () => {
     const x = floats(1, 2);
     const shared = new Float32Array(new SharedArrayBuffer(16), 8);
     addon.read(context, x, shared);
     assert.deepEqual([...shared], [1, 2]);
     shared.set([3, 4]);
-    addon.write(context, x, shared);
-    assert.deepEqual(valuesOf(x), [3, 4]);
+    assert.deepEqual(valuesOf(addon.create(context, float32, [2], shared)), [3, 4]);
   });
 
   it('names the op and the status of what TensorFlow refuses', () => {

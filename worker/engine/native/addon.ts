@@ -43,23 +43,19 @@ export interface Addon {
   ): number[];
   delete(context: Context, tensor: TensorId): void;
   read(context: Context, tensor: TensorId, into: HostData): void;
-  write(context: Context, tensor: TensorId, from: HostData): void;
   /** Copies beside what is computed; returns a ticket, or 0 where the bytes are there already. */
   send(context: Context, tensor: TensorId, into: HostData): number;
   arrived(context: Context, ticket: number): boolean;
   wait(context: Context, ticket: number): void;
   /** Page-locks memory that is sent to or updated from, or lets it go. */
   pin(context: Context, memory: HostData, locked: boolean): void;
-  /** Waits for everything that was asked for. */
-  finish(context: Context): void;
   /** Tag of an update that met a number that is not finite, or 0. */
   failed(context: Context): number;
   /** TensorFlow's allocator, bytes: in use, peak, limit, largest allocation, reserved; `reset` lets the peak begin anew. */
   memory(context: Context, reset: boolean): [number, number, number, number, number];
-  describe(context: Context): string;
-  /** Marks a place in the order of the calls. */
+  /** Marks a place in the order of the calls; marks stay until they are cleared. */
   mark(context: Context): number;
-  /** Milliseconds that the device took from one mark to another. */
+  /** Milliseconds that the device took from one mark to another; waits for both. */
   between(context: Context, from: number, to: number): number;
   clearMarks(context: Context): void;
   bytes(context: Context, tensor: TensorId): number;

@@ -57,14 +57,6 @@ export class NativeEngine implements Engine {
     return this.upload(numbers, shape, 'float32');
   }
 
-  write(handle: Handle, data: HostData): void {
-    const length = elementsOf(handle.shape);
-    if (data.length !== length) {
-      throw new EngineError('kernelFailed', `${data.length} elements written into a tensor of ${length}`);
-    }
-    attempt('write', () => this.addon.write(this.context, idOf(handle), ofType(data, handle.dtype)));
-  }
-
   run(node: Node, inputs: Readonly<Record<string, Handle | readonly Handle[]>>): Handle[] {
     return runKernel(this.ops, node, inputs as KernelInputs);
   }
@@ -146,6 +138,18 @@ export class NativeEngine implements Engine {
   resetPeak(): void {
     this.ops.meter.peak = this.ops.meter.live;
     if (this.device === 'gpu') attempt('memory', () => this.addon.memory(this.context, true));
+  }
+
+  mark(): number {
+    return attempt('mark', () => this.addon.mark(this.context));
+  }
+
+  between(from: number, to: number): number {
+    return attempt('between', () => this.addon.between(this.context, from, to));
+  }
+
+  clearMarks(): void {
+    attempt('clearMarks', () => this.addon.clearMarks(this.context));
   }
 
   runBytes(node: Node, shapes: (id: number) => { shape: readonly number[]; dtype: DType }): number {

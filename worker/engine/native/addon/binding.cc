@@ -84,12 +84,6 @@ napi_value Read(const Call& call) {
   return Undefined(call.env);
 }
 
-// write(context, tensor, from: TypedArray)
-napi_value Write(const Call& call) {
-  call.context().Write(call.tensor(1), Facing(call, 2).data);
-  return Undefined(call.env);
-}
-
 napi_value Bytes(const Call& call) {
   return NumberValue(call.env, static_cast<double>(call.context().Memory(call.tensor(1)).bytes));
 }
@@ -112,7 +106,6 @@ Functions ContextFunctions() {
       Function<Execute>("execute"),
       Function<Delete>("delete"),
       Function<Read>("read"),
-      Function<Write>("write"),
       Function<Bytes>("bytes"),
       Function<Address>("address"),
       Function<Count>("count"),

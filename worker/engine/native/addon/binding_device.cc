@@ -33,12 +33,6 @@ napi_value Pin(const Call& call) {
   return Undefined(call.env);
 }
 
-// finish(context): waits for everything that was asked for
-napi_value Finish(const Call& call) {
-  call.context().device().Finish();
-  return Undefined(call.env);
-}
-
 // failed(context) → tag of an update that met a number that is not finite, or 0
 napi_value Failed(const Call& call) { return NumberValue(call.env, call.context().device().Failed()); }
 
@@ -52,9 +46,6 @@ napi_value Memory(const Call& call) {
   for (const int64_t bytes : {s.in_use, s.peak, s.limit, s.largest, s.reserved}) numbers.push_back(static_cast<double>(bytes));
   return NumbersValue(call.env, numbers);
 }
-
-// describe(context) → string
-napi_value Describe(const Call& call) { return TextValue(call.env, call.context().device().Description()); }
 
 // mark(context) → number of a mark in the order of the calls
 napi_value Mark(const Call& call) {
@@ -80,10 +71,8 @@ Functions DeviceFunctions() {
       Function<Arrived>("arrived"),
       Function<Wait>("wait"),
       Function<Pin>("pin"),
-      Function<Finish>("finish"),
       Function<Failed>("failed"),
       Function<Memory>("memory"),
-      Function<Describe>("describe"),
       Function<Mark>("mark"),
       Function<Between>("between"),
       Function<ClearMarks>("clearMarks"),

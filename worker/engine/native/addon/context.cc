@@ -99,12 +99,6 @@ void Context::Read(TensorId id, void* to) const {
   if (region.bytes > 0) DeviceOf(handle).Read(region, to);
 }
 
-void Context::Write(TensorId id, const void* from) const {
-  TFE_TensorHandle* const handle = Find(id);
-  const Region region = RegionOf(handle);
-  if (region.bytes > 0) DeviceOf(handle).Fill(region, from);
-}
-
 Ticket Context::Send(TensorId id, void* to) const {
   TFE_TensorHandle* const handle = Find(id);
   if (device_->IsHere(handle) && RegionOf(handle).bytes > 0) return device_->Send(handle, to);

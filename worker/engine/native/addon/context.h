@@ -77,7 +77,6 @@ class Context {
   Region Memory(TensorId id) const { return RegionOf(Find(id)); }
   // Copies a tensor's bytes to the host, and waits for them.
   void Read(TensorId id, void* to) const;
-  void Write(TensorId id, const void* from) const;
   // Copies a tensor's bytes to the host; see Device::Send.
   Ticket Send(TensorId id, void* to) const;
   TF_DataType Type(TensorId id) const;

@@ -29,7 +29,6 @@ Driver FindAll() {
   Find(library, "cuInit", &d.init);
   Find(library, "cuDeviceGetCount", &d.device_count);
   Find(library, "cuDeviceGet", &d.device_get);
-  Find(library, "cuDeviceGetName", &d.device_name);
   Find(library, "cuDeviceGetAttribute", &d.device_attribute);
   Find(library, "cuDevicePrimaryCtxRetain", &d.primary_context);
   Find(library, "cuDevicePrimaryCtxRelease_v2", &d.release_context);
@@ -48,7 +47,6 @@ Driver FindAll() {
   Find(library, "cuMemcpyHtoDAsync_v2", &d.to_device);
   Find(library, "cuMemcpyDtoHAsync_v2", &d.to_host);
   Find(library, "cuMemcpyDtoDAsync_v2", &d.on_device);
-  Find(library, "cuMemGetInfo_v2", &d.memory_info);
   Find(library, "cuMemAlloc_v2", &d.memory_allocate);
   Find(library, "cuMemFree_v2", &d.memory_free);
   Find(library, "cuMemHostAlloc", &d.host_allocate);

@@ -29,7 +29,6 @@ struct Driver {
   Result (*init)(unsigned);
   Result (*device_count)(int*);
   Result (*device_get)(Device*, int);
-  Result (*device_name)(char*, int, Device);
   Result (*device_attribute)(int*, int, Device);
   Result (*primary_context)(Context*, Device);
   Result (*release_context)(Device);
@@ -48,7 +47,6 @@ struct Driver {
   Result (*to_device)(Pointer, const void*, size_t, Stream);
   Result (*to_host)(void*, Pointer, size_t, Stream);
   Result (*on_device)(Pointer, Pointer, size_t, Stream);
-  Result (*memory_info)(size_t*, size_t*);
   Result (*memory_allocate)(Pointer*, size_t);
   Result (*memory_free)(Pointer);
   Result (*host_allocate)(void**, size_t, unsigned);

@@ -65,8 +65,6 @@ class Device {
   // Tells the device that memory of the host will be copied from and to.
   virtual void Pin(void* memory, size_t bytes) = 0;
   virtual void Unpin(void* memory) = 0;
-  // Waits for everything.
-  virtual void Finish() = 0;
 
   // False when the gradient is known not to be finite; where that is known later, Failed() returns `tag` then.
   virtual bool Update(const Sgd& settings, float* variable, Gradient sum, double scale, size_t length, int tag) = 0;
@@ -99,8 +97,6 @@ class Device {
 
   virtual MemoryStatistics Statistics() const = 0;
   virtual void ResetPeak() = 0;
-  // One line for people: name and memory.
-  virtual std::string Description() const = 0;
 };
 
 // Memory of the host; `threads` are for kernels of our own.

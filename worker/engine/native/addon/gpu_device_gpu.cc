@@ -42,7 +42,6 @@ class GpuDevice : public Device {
       : driver_(cuda::Load()),
         context_(context),
         device_(device),
-        gpu_(gpu),
         allocator_(device->GetAllocator(tf::AllocatorAttributes())),
         kernels_(gpu, stream),
         transfers_(stream),
@@ -114,10 +113,6 @@ class GpuDevice : public Device {
   void Unpin(void* memory) override {
     Enter();
     transfers_.Unpin(memory);
-  }
-  void Finish() override {
-    Enter();
-    cuda::Check(driver_.stream_synchronize(stream_), "waiting for the GPU");
   }
 
   bool Update(const Sgd& settings, float* variable, Gradient sum, double scale, size_t length, int tag) override {
@@ -211,15 +206,6 @@ class GpuDevice : public Device {
   }
   void ResetPeak() override { allocator_->ClearStats(); }
 
-  std::string Description() const override {
-    Enter();
-    char name[256] = "";
-    size_t free = 0, total = 0;
-    driver_.device_name(name, sizeof(name), gpu_);
-    driver_.memory_info(&free, &total);
-    return std::string(name) + ", " + std::to_string(total >> 20) + " MiB";
-  }
-
  private:
   TFE_TensorHandle* Local(tf::Tensor tensor, tf::Device* device) const {
     return tf::wrap(tf::TensorHandle::CreateLocalHandle(std::move(tensor), device, device_, context_));
@@ -240,7 +226,6 @@ class GpuDevice : public Device {
   const cuda::Driver& driver_;
   tf::EagerContext* const context_;
   tf::Device* const device_;
-  const cuda::Device gpu_;
   tf::Allocator* const allocator_;
   GpuKernels kernels_;
   GpuTransfers transfers_;

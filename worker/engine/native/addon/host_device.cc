@@ -56,7 +56,6 @@ class HostDevice : public Device {
   void Wait(Ticket) override {}
   void Pin(void*, size_t) override {}
   void Unpin(void*) override {}
-  void Finish() override {}
 
   bool Update(const Sgd& settings, float* variable, Gradient sum, double scale, size_t length, int) override {
     return hayate::Update(settings, variable, Of(sum), scale, length);
@@ -102,7 +101,6 @@ class HostDevice : public Device {
 
   MemoryStatistics Statistics() const override { return {}; }
   void ResetPeak() override {}
-  std::string Description() const override { return "CPU"; }
 
  private:
   static const float* Of(const Gradient& sum) { return sum.host != nullptr ? sum.host : sum.tensor; }
