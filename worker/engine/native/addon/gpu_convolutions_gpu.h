@@ -1,0 +1,68 @@
+// Convolutions by cuDNN: every algorithm that it proposes is timed once, the fastest within its workspace is run.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <tuple>
+#include <vector>
+
+#include "convolution.h"
+#include "cudnn_gpu.h"
+
+namespace hayate {
+
+struct Precision {
+  // Factors are rounded to TF32.
+  bool tf32;
+  // No algorithm whose bits depend on the order in which threads come; the first proposed one within its workspace, untimed.
+  bool deterministic;
+};
+
+class GpuConvolutions {
+ public:
+  GpuConvolutions(cuda::Stream stream, Precision precision);
+  ~GpuConvolutions();
+  GpuConvolutions(const GpuConvolutions&) = delete;
+
+  // Where the three tensors of a convolution are; the product's result is written.
+  struct Tensors {
+    float *image, *filter, *upstream;
+  };
+  // Memory for a while; nullptr where there is none. The second gives it back.
+  struct Workspaces {
+    std::function<void*(size_t)> take;
+    std::function<void(void*)> give;
+  };
+
+  // All algorithms, fastest first. Timed on `tensors`, whose result is overwritten, when asked for the first time.
+  // Empty where cuDNN knows none.
+  std::vector<Cost> Algorithms(const Convolution& convolution, const std::function<Tensors()>& tensors,
+                               const Workspaces& workspaces);
+  bool IsKnown(const Convolution& convolution) const { return known_.count(KeyOf(convolution)) > 0; }
+
+  // Runs the fastest algorithm that needs at most `most_bytes` of workspace, else the one that needs least.
+  // False where there is none.
+  bool Run(const Convolution& convolution, const Tensors& tensors, int64_t most_bytes, const Workspaces& workspaces);
+
+ private:
+  struct Algorithm {
+    Cost cost;
+    cudnn::Descriptor plan;
+  };
+  using Key = std::vector<int64_t>;
+  static Key KeyOf(const Convolution& convolution);
+
+  std::vector<Algorithm> Propose(const Convolution& convolution) const;
+  void Time(std::vector<Algorithm>* algorithms, const Tensors& tensors, const Workspaces& workspaces) const;
+  bool Execute(const Algorithm& algorithm, const Tensors& tensors, void* workspace) const;
+
+  const cuda::Driver& driver_;
+  const cudnn::Library& library_;
+  const cuda::Stream stream_;
+  const Precision precision_;
+  cudnn::Handle handle_ = nullptr;
+  std::map<Key, std::vector<Algorithm>> known_;
+};
+
+}  // namespace hayate
