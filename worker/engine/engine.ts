@@ -46,12 +46,23 @@ export type OptimizerStep =
   | { kind: 'momentum'; learningRate: number; momentum: number; nesterov: boolean }
   | { kind: 'adam'; learningRate: number; beta1: number; beta2: number; epsilon: number; step: number };
 
+/** Order of the axes of pictures in memory. */
+export type ImageFormat = 'NHWC' | 'NCHW';
+
+/** One way to compute a node, as measured here. */
+export interface Algorithm {
+  milliseconds: number;
+  workspaceBytes: number;
+}
+
 /**
  * Where tensors are computed. Nothing is freed but by {@link Engine.free}: the memory plan alone decides lifetimes.
  * Not reentrant; lives on the compute thread. Every call may throw {@link EngineError}.
  */
 export interface Engine {
   readonly name: EngineName;
+  /** Formats that convolutions are computed in where the graph says which, see graph/layout.ts; none: it stays plain. */
+  readonly imageFormats: readonly ImageFormat[];
   /** Copies `data` (row-major) into a new buffer. */
   upload(data: HostData, shape: readonly number[], dtype: DType): Handle;
   /** A new buffer of random numbers, the same on all engines. */
@@ -103,6 +114,11 @@ export interface Engine {
   clearMarks(): void;
   /** Bytes that `run(node)` holds at its worst beyond what was alive before it (its outputs and its own temporaries). */
   runBytes(node: Node, shapes: (id: number) => { shape: readonly number[]; dtype: DType }): number;
+  /**
+   * Ways to compute a convolution, fastest first, measured when asked for the first time; none where there is nothing to
+   * choose. The node's attribute `workspaceBytes` says how much the way it is computed may take.
+   */
+  algorithms(node: Node, shapes: (id: number) => { shape: readonly number[] }): readonly Algorithm[];
   dispose(): void;
 }
 

@@ -3,6 +3,7 @@ import type { DType, Node } from '../graph/graph.ts';
 import { bytesPerElement, type Device, elementsOf, floats } from './device.ts';
 import { fillUniform, type Uniform } from './draw.ts';
 import {
+  type Algorithm,
   type Engine,
   EngineError,
   type EngineName,
@@ -21,6 +22,7 @@ type Inputs = Readonly<Record<string, Handle | readonly Handle[]>>;
 /** An {@link Engine} that calls kernels on a device directly: no Tensor objects, no tidy, no tape. */
 export class KernelEngine implements Engine {
   readonly name: EngineName;
+  readonly imageFormats = [];
   private readonly device: Device;
   private readonly measure: (body: (device: Device) => void) => void;
   private readonly clock: () => number;
@@ -172,6 +174,10 @@ export class KernelEngine implements Engine {
       bytes = device.meter.peak - before;
     });
     return bytes;
+  }
+
+  algorithms(): readonly Algorithm[] {
+    return [];
   }
 
   private numbersOf(sum: Float32Array | Handle): Float32Array {

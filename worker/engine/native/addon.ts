@@ -24,9 +24,9 @@ export interface Addon {
   setEnvironment(namesAndValues: readonly string[]): void;
   /**
    * `config` is a serialized ConfigProto; `device` is where ops run and tensors live, '' the CPU with ops left to
-   * TensorFlow; `threads` are for kernels of ours on the CPU; `tf32` is for products on a GPU.
+   * TensorFlow; `threads` are for kernels of ours on the CPU; `tf32` and `deterministic` are for products on a GPU.
    */
-  createContext(config: Uint8Array, device: string, threads: number, tf32?: boolean): Context;
+  createContext(config: Uint8Array, device: string, threads: number, tf32?: boolean, deterministic?: boolean): Context;
   /** Releases the context with all its tensors; using it afterwards throws. */
   destroyContext(context: Context): void;
   /** `onHost`: for arguments that ops want on the host. */
@@ -62,8 +62,16 @@ export interface Addon {
   address(context: Context, tensor: TensorId): number;
   /** `window`: height and width of the window and of its strides, rows above and columns before the image. */
   maxPoolGrad(context: Context, image: TensorId, dy: TensorId, window: readonly number[], floor: number): TensorId;
-  /** In the tensor's own memory. */
-  addBias(context: Context, tensor: TensorId, bias: TensorId, relu: boolean): void;
+  /** Along the axis, in the tensor's own memory. */
+  addBias(context: Context, tensor: TensorId, bias: TensorId, relu: boolean, axis: number): void;
+  /** On a GPU: for each place of the axis the sum of everything there. */
+  planeSums(context: Context, tensor: TensorId, axis: number): TensorId;
+  /** Keeps a convolution's sizes, see addon/convolution.h; returns their number. */
+  prepareConvolution(context: Context, numbers: readonly number[]): number;
+  /** Milliseconds and bytes of workspace of each algorithm in turn, fastest first; none where ops do it. */
+  convolutionCosts(context: Context, convolution: number): number[];
+  /** Image and filter, upstream and filter, or image and upstream; 0 where this device knows no way. */
+  convolve(context: Context, convolution: number, a: TensorId, b: TensorId, mostBytes: number): TensorId;
   /** Tensors alive. */
   count(context: Context): number;
   /**

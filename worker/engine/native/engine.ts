@@ -2,18 +2,21 @@ import type { DType, Node } from '../../graph/graph.ts';
 import { elementsOf } from '../device.ts';
 import { fillUniform, type Uniform } from '../draw.ts';
 import {
+  type Algorithm,
   type DeviceMemory,
   type Engine,
   EngineError,
   type EngineSettings,
   type Handle,
   type HostData,
+  type ImageFormat,
   type OptimizerStep,
   type Place,
   type Transfer,
 } from '../engine.ts';
 import { attempt as attemptHost, ofType } from '../host-data.ts';
 import type { Addon, Context } from './addon.ts';
+import { numbersOfNode } from './convolution.ts';
 import type { Kernel, KernelInputs } from './kernel.ts';
 import { kernels } from './kernels/table.ts';
 import { engineErrorOf, Ops, type Tensor } from './ops.ts';
@@ -21,6 +24,7 @@ import { engineErrorOf, Ops, type Tensor } from './ops.ts';
 /** An {@link Engine} over libtensorflow: every kernel is one TensorFlow op, or a few. */
 export class NativeEngine implements Engine {
   readonly name = 'native';
+  readonly imageFormats: readonly ImageFormat[];
   private readonly addon: Addon;
   private readonly context: Context;
   private readonly forwarding: ReadonlySet<string>;
@@ -36,6 +40,7 @@ export class NativeEngine implements Engine {
     device: EngineSettings['device'] = 'cpu',
   ) {
     this.device = device;
+    this.imageFormats = device === 'gpu' ? ['NHWC', 'NCHW'] : [];
     this.addon = addon;
     this.context = context;
     this.forwarding = forwarding;
@@ -171,6 +176,13 @@ export class NativeEngine implements Engine {
     counting.meter.peak = before;
     runKernel(counting, node, inputs);
     return counting.meter.peak - before;
+  }
+
+  algorithms(node: Node, shapes: (id: number) => { shape: readonly number[] }): readonly Algorithm[] {
+    const shapeOf = (name: string) => shapes(node.inputs[name] as number).shape;
+    const numbers = this.device === 'gpu' ? numbersOfNode(node.kernel, shapeOf, node.attrs) : undefined;
+    if (numbers === undefined) return [];
+    return attempt(node.kernel, () => this.ops.algorithms(numbers));
   }
 
   dispose(): void {

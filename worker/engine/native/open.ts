@@ -27,7 +27,13 @@ function onGpu(addon: Addon, { precision }: EngineSettings, threads: number): Co
   const gpu = gpuSettings(precision, env);
   addon.setEnvironment(gpuEnvironment(gpu));
   try {
-    return addon.createContext(sessionConfig({ opThreads: threads, gpu }), gpuName, threads, precision === 'tf32');
+    return addon.createContext(
+      sessionConfig({ opThreads: threads, gpu }),
+      gpuName,
+      threads,
+      precision === 'tf32',
+      gpu.deterministic,
+    );
   } catch (error) {
     if (!isAddonError(error)) throw error;
     const advice = adviceFor(error.message);

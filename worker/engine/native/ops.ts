@@ -1,9 +1,10 @@
 import type { DType } from '../../graph/graph.ts';
 import { ByteMeter, bytesPerElement, elementsOf } from '../device.ts';
 import type { Uniform } from '../draw.ts';
-import { EngineError, type EngineSettings, type Handle, type HostData } from '../engine.ts';
+import { type Algorithm, EngineError, type EngineSettings, type Handle, type HostData } from '../engine.ts';
 import { type Addon, type Context, isAddonError, type TensorId } from './addon.ts';
 import { type Attributes, flatten, typeNumber } from './attributes.ts';
+import type { KernelAttrs } from './kernel.ts';
 
 /** Memory that one or more tensors share. */
 interface Buffer {
@@ -37,6 +38,7 @@ export class Ops {
   private readonly computing: Computing | undefined;
   private readonly forwarding: ReadonlySet<string>;
   private readonly constants = new Map<string, Tensor>();
+  private readonly convolutions = new WeakMap<KernelAttrs, { key: string; number: number | undefined }>();
   /** Tensors made since the kernel began, to be released if it fails. */
   private made: Tensor[] = [];
 
@@ -130,13 +132,61 @@ export class Ops {
     const id = this.call('MaxPoolGrad', (addon, context) =>
       addon.maxPoolGrad(context, image.ref, dy.ref, window, floor),
     );
+    const target = this.hold(id, { shape: image.shape, dtype: image.dtype });
     this.meter.brief(this.device === 'gpu' ? winnerBytes(image, dy, window) : 0);
-    return this.hold(id, { shape: image.shape, dtype: image.dtype });
+    return target;
   }
 
-  /** Adds a bias along the last axis, then takes the ReLU if asked for, in the memory of a tensor that this kernel made. */
-  addBias(tensor: Tensor, bias: Tensor, relu: boolean): void {
-    this.call('BiasAdd', (addon, context) => addon.addBias(context, tensor.ref, bias.ref, relu));
+  /** Adds a bias along an axis, then takes the ReLU if asked for, in the memory of a tensor that this kernel made. */
+  addBias(tensor: Tensor, bias: Tensor, relu: boolean, axis: number): void {
+    this.call('BiasAdd', (addon, context) => addon.addBias(context, tensor.ref, bias.ref, relu, axis));
+  }
+
+  /** On a GPU: sums of everything but one axis. */
+  planeSums(tensor: Tensor, axis: number): Tensor {
+    const id = this.call('Sum', (addon, context) => addon.planeSums(context, tensor.ref, axis));
+    return this.hold(id, { shape: [tensor.shape[axis] as number], dtype: 'float32' });
+  }
+
+  /**
+   * Number of the convolution that a kernel with these attributes computes, made once; undefined where `make` says so.
+   * Attributes of a kernel that is run again and again are the same object.
+   */
+  prepared(
+    attrs: KernelAttrs,
+    image: readonly number[],
+    filter: readonly number[],
+    make: () => readonly number[] | undefined,
+  ): number | undefined {
+    const key = `${image.join()} ${filter.join()}`;
+    const known = this.convolutions.get(attrs);
+    if (known?.key === key) return known.number;
+    const numbers = make();
+    const number = numbers && this.call('convolution', (addon, context) => addon.prepareConvolution(context, numbers));
+    this.convolutions.set(attrs, { key, number });
+    return number;
+  }
+
+  /** On a GPU: ways to compute a convolution, fastest first. */
+  algorithms(convolution: readonly number[]): Algorithm[] {
+    const number = this.call('convolution', (addon, context) => addon.prepareConvolution(context, convolution));
+    const numbers = this.call('convolution', (addon, context) => addon.convolutionCosts(context, number)) || [];
+    return Array.from({ length: numbers.length / 2 }, (_, at) => ({
+      milliseconds: numbers[2 * at] as number,
+      workspaceBytes: numbers[2 * at + 1] as number,
+    }));
+  }
+
+  /** On a GPU: a product of a prepared convolution, in `mostBytes` besides; undefined where the GPU knows no way. */
+  convolve(convolution: number, given: readonly [Tensor, Tensor], out: Spec, mostBytes: number): Tensor | undefined {
+    const [a, b] = given;
+    const id = this.call('convolution', (addon, context) =>
+      addon.convolve(context, convolution, a.ref, b.ref, mostBytes),
+    );
+    if (id === 0 && this.computing !== undefined) return undefined;
+    const made = this.hold(id, out);
+    if (mostBytes < Infinity) this.meter.brief(mostBytes);
+    return made;
   }
 
   /** On a GPU: y, mean, variance and the new moving ones from x, gamma, beta, moving mean and variance. */

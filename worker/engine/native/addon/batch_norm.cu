@@ -50,6 +50,11 @@ struct Line {
 #define FOR_ROWS(row, rows) \
   _Pragma("unroll 4") for (int64 row = blockIdx.y * (int64)blockDim.y + threadIdx.y; row < rows; row += gridDim.y * (int64)blockDim.y)
 
+// The last rows first: what the kernel before has read last is still in the cache.
+#define FOR_ROWS_BACK(row, rows)                                                                              \
+  _Pragma("unroll 4") for (int64 row = rows - 1 - (blockIdx.y * (int64)blockDim.y + threadIdx.y); row >= 0; \
+                           row -= gridDim.y * (int64)blockDim.y)
+
 // Adds a[] and b[] over the rows of a block; thread row 0 writes them to partial[blockIdx.y][0 and 1][channel].
 template <int V>
 __device__ void WriteSums(float* a, float* b, float* partial, int channels, int c) {
@@ -132,12 +137,12 @@ extern "C" __global__ void batch_norm_statistics(Norm n, const float* partial, i
 }
 
 template <int V>
-__device__ void Normalise(const Norm& n, const float* x, const float* mean, const float* variance, const float* gamma,
-                          const float* beta, float* y) {
+__device__ void Normalise(const Norm& n, const float* __restrict__ x, const float* __restrict__ mean, const float* __restrict__ variance, const float* __restrict__ gamma,
+                          const float* __restrict__ beta, float* __restrict__ y) {
   const int c = CHANNEL(V);
   if (c >= n.channels) return;
   const Line<V> line(n, mean, variance, gamma, beta, c);
-  FOR_ROWS(row, n.rows) {
+  FOR_ROWS_BACK(row, n.rows) {
     float v[V];
     Load<V>(x + row * n.channels + c, v);
     for (int k = 0; k < V; k++) {
@@ -148,12 +153,12 @@ __device__ void Normalise(const Norm& n, const float* x, const float* mean, cons
   }
 }
 
-extern "C" __global__ void batch_norm_apply4(Norm n, const float* x, const float* mean, const float* variance,
-                                             const float* gamma, const float* beta, float* y) {
+extern "C" __global__ void batch_norm_apply4(Norm n, const float* __restrict__ x, const float* __restrict__ mean, const float* __restrict__ variance,
+                                             const float* __restrict__ gamma, const float* __restrict__ beta, float* __restrict__ y) {
   Normalise<4>(n, x, mean, variance, gamma, beta, y);
 }
-extern "C" __global__ void batch_norm_apply1(Norm n, const float* x, const float* mean, const float* variance,
-                                             const float* gamma, const float* beta, float* y) {
+extern "C" __global__ void batch_norm_apply1(Norm n, const float* __restrict__ x, const float* __restrict__ mean, const float* __restrict__ variance,
+                                             const float* __restrict__ gamma, const float* __restrict__ beta, float* __restrict__ y) {
   Normalise<1>(n, x, mean, variance, gamma, beta, y);
 }
 
@@ -199,8 +204,8 @@ extern "C" __global__ void batch_norm_grad_totals(Norm n, const float* partial, 
 }
 
 template <int V>
-__device__ void InputGradient(const Norm& n, const float* dy, const float* x, const float* mean, const float* variance,
-                              const float* gamma, const float* beta, const float* dgamma, const float* dbeta, float* dx) {
+__device__ void InputGradient(const Norm& n, const float* __restrict__ dy, const float* __restrict__ x, const float* __restrict__ mean, const float* __restrict__ variance,
+                              const float* __restrict__ gamma, const float* __restrict__ beta, const float* __restrict__ dgamma, const float* __restrict__ dbeta, float* __restrict__ dx) {
   const int c = CHANNEL(V);
   if (c >= n.channels) return;
   const Line<V> line(n, mean, variance, gamma, beta, c);
@@ -211,7 +216,7 @@ __device__ void InputGradient(const Norm& n, const float* dy, const float* x, co
     ofGamma[k] /= n.rows;
     ofBeta[k] /= n.rows;
   }
-  FOR_ROWS(row, n.rows) {
+  FOR_ROWS_BACK(row, n.rows) {
     float v[V], d[V];
     Load<V>(x + row * n.channels + c, v);
     Load<V>(dy + row * n.channels + c, d);
@@ -223,13 +228,13 @@ __device__ void InputGradient(const Norm& n, const float* dy, const float* x, co
   }
 }
 
-extern "C" __global__ void batch_norm_grad4(Norm n, const float* dy, const float* x, const float* mean,
-                                            const float* variance, const float* gamma, const float* beta,
-                                            const float* dgamma, const float* dbeta, float* dx) {
+extern "C" __global__ void batch_norm_grad4(Norm n, const float* __restrict__ dy, const float* __restrict__ x, const float* __restrict__ mean,
+                                            const float* __restrict__ variance, const float* __restrict__ gamma, const float* __restrict__ beta,
+                                            const float* __restrict__ dgamma, const float* __restrict__ dbeta, float* __restrict__ dx) {
   InputGradient<4>(n, dy, x, mean, variance, gamma, beta, dgamma, dbeta, dx);
 }
-extern "C" __global__ void batch_norm_grad1(Norm n, const float* dy, const float* x, const float* mean,
-                                            const float* variance, const float* gamma, const float* beta,
-                                            const float* dgamma, const float* dbeta, float* dx) {
+extern "C" __global__ void batch_norm_grad1(Norm n, const float* __restrict__ dy, const float* __restrict__ x, const float* __restrict__ mean,
+                                            const float* __restrict__ variance, const float* __restrict__ gamma, const float* __restrict__ beta,
+                                            const float* __restrict__ dgamma, const float* __restrict__ dbeta, float* __restrict__ dx) {
   InputGradient<1>(n, dy, x, mean, variance, gamma, beta, dgamma, dbeta, dx);
 }

@@ -18,7 +18,7 @@ napi_value SetEnvironment(const Call& call) {
   return Undefined(call.env);
 }
 
-// createContext(config: Uint8Array, device: string, threads, tf32: boolean)
+// createContext(config: Uint8Array, device: string, threads, tf32: boolean, deterministic: boolean)
 napi_value CreateContext(const Call& call) {
   const View config = TypedArray(call.env, call[0], "config");
   ContextOptions options;
@@ -27,7 +27,7 @@ napi_value CreateContext(const Call& call) {
   const int64_t threads = Integer(call.env, call[2], "threads");
   if (threads < 1 || threads > 4096) Refuse("the number of threads is out of range");
   options.threads = static_cast<int>(threads);
-  options.tf32 = Flag(call.env, call[3], "tf32");
+  options.precision = {Flag(call.env, call[3], "tf32"), Flag(call.env, call[4], "deterministic")};
   return ContextValue(call.env, options);
 }
 
@@ -117,7 +117,8 @@ Functions ContextFunctions() {
 
 extern "C" __attribute__((visibility("default"))) napi_value HayateEngine(napi_env env, napi_value exports) {
   using hayate::Functions;
-  for (const Functions& part : {hayate::ContextFunctions(), hayate::DeviceFunctions(), hayate::KernelFunctions()}) {
+  for (const Functions& part : {hayate::ContextFunctions(), hayate::DeviceFunctions(), hayate::KernelFunctions(),
+                                hayate::ConvolutionFunctions()}) {
     napi_define_properties(env, exports, part.size(), part.data());
   }
   return exports;

@@ -93,17 +93,39 @@ napi_value MaxPoolGradient(const Call& call) {
   return NumberValue(call.env, static_cast<double>(result));
 }
 
-// addBias(context, tensor, bias, relu: boolean): in the tensor's own memory
+// A tensor as planes: numbers of axis `axis`, and of all before and behind it together.
+struct Planes {
+  int64_t outer = 1, channels = 0, inner = 1;
+  Planes(const std::vector<int64_t>& shape, int64_t axis) {
+    if (axis < 0 || axis >= static_cast<int64_t>(shape.size())) Refuse("the tensor has no such axis");
+    channels = shape[axis];
+    for (int64_t at = 0; at < axis; at++) outer *= shape[at];
+    for (size_t at = axis + 1; at < shape.size(); at++) inner *= shape[at];
+  }
+};
+
+// planeSums(context, tensor, axis) → tensor: for each place of the axis the sum of everything there
+napi_value PlaneSums(const Call& call) {
+  Context& context = call.context();
+  const Planes planes(context.Shape(call.tensor(1)), Integer(call.env, call[2], "axis"));
+  const auto length = static_cast<size_t>(planes.outer * planes.channels * planes.inner);
+  const float* values = Floats(context, call.tensor(1), length);
+  const TensorId result = context.Allocate(TF_FLOAT, {planes.channels});
+  float* sums = Floats(context, result, static_cast<size_t>(planes.channels));
+  context.device().PlaneSums(values, sums, planes.outer, planes.channels, planes.inner);
+  return NumberValue(call.env, static_cast<double>(result));
+}
+
+// addBias(context, tensor, bias, relu: boolean, axis): along the axis, in the tensor's own memory
 napi_value AddBiasInPlace(const Call& call) {
   Context& context = call.context();
-  const std::vector<int64_t> shape = context.Shape(call.tensor(1));
+  const Planes planes(context.Shape(call.tensor(1)), Integer(call.env, call[4], "axis"));
   const size_t bytes = context.Memory(call.tensor(1)).bytes;
-  const int64_t channels = shape.empty() ? 0 : shape.back();
-  const float* bias = Floats(context, call.tensor(2), static_cast<size_t>(channels));
+  const float* bias = Floats(context, call.tensor(2), static_cast<size_t>(planes.channels));
   float* values = Floats(context, call.tensor(1), bytes / sizeof(float));
   if (bias == values) Refuse("a tensor cannot be its own bias");
-  const int64_t rows = channels == 0 ? 0 : static_cast<int64_t>(bytes / sizeof(float)) / channels;
-  context.device().AddBias(values, bias, rows, channels, Boolean(call.env, call[3], "relu"));
+  context.device().AddBias(values, bias, planes.outer, planes.channels, planes.inner,
+                           Boolean(call.env, call[3], "relu"));
   return Undefined(call.env);
 }
 
@@ -183,6 +205,7 @@ Functions KernelFunctions() {
       Function<Update>("update"),
       Function<MaxPoolGradient>("maxPoolGrad"),
       Function<AddBiasInPlace>("addBias"),
+      Function<PlaneSums>("planeSums"),
       Function<BatchNorm>("batchNorm"),
       Function<BatchNormGrad>("batchNormGrad"),
       Function<Uniform>("uniform"),

@@ -75,5 +75,6 @@ napi_property_descriptor Function(const char* name) {
 // The functions of each file, by their names in JavaScript.
 Functions DeviceFunctions();
 Functions KernelFunctions();
+Functions ConvolutionFunctions();
 
 }  // namespace hayate

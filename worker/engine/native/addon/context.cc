@@ -43,7 +43,7 @@ Context::Context(const ContextOptions& options) : placement_(options.device), ho
     return;
   }
   try {
-    gpu_ = OpenGpu(context_, placement_, options.tf32);
+    gpu_ = OpenGpu(context_, placement_, options.precision);
   } catch (...) {
     TFE_DeleteContext(context_);
     throw;
@@ -104,6 +104,16 @@ Ticket Context::Send(TensorId id, void* to) const {
   if (device_->IsHere(handle) && RegionOf(handle).bytes > 0) return device_->Send(handle, to);
   Read(id, to);
   return 0;
+}
+
+size_t Context::Prepare(const Convolution& convolution) {
+  convolutions_.push_back(convolution);
+  return convolutions_.size() - 1;
+}
+
+const Convolution& Context::Prepared(size_t number) const {
+  if (number >= convolutions_.size()) Refuse("there is no convolution " + std::to_string(number));
+  return convolutions_[number];
 }
 
 TF_DataType Context::Type(TensorId id) const { return TFE_TensorHandleDataType(Find(id)); }

@@ -35,8 +35,8 @@ struct ContextOptions {
   std::string device;
   // Threads that kernels of our own may use on the CPU.
   int threads = 1;
-  // Products on a GPU round their factors to TF32.
-  bool tf32 = false;
+  // Of products on a GPU.
+  Precision precision{false, false};
 };
 
 struct Output {
@@ -79,6 +79,9 @@ class Context {
   void Read(TensorId id, void* to) const;
   // Copies a tensor's bytes to the host; see Device::Send.
   Ticket Send(TensorId id, void* to) const;
+  // Keeps a convolution's sizes; returns their number.
+  size_t Prepare(const Convolution& convolution);
+  const Convolution& Prepared(size_t number) const;
   TF_DataType Type(TensorId id) const;
   std::vector<int64_t> Shape(TensorId id) const;
   size_t Count() const { return tensors_.size(); }
@@ -97,6 +100,7 @@ class Context {
   std::unique_ptr<Device> gpu_;
   Device* device_ = nullptr;
   std::unique_ptr<BatchSplit> split_;
+  std::vector<Convolution> convolutions_;
   std::unordered_map<TensorId, TFE_TensorHandle*> tensors_;
   TensorId next_ = 1;
 };

@@ -27,6 +27,18 @@ struct Convolution {
   int64_t UpstreamElements() const { return batch * out_height * out_width * out_channels; }
 };
 
+struct ConvolutionTensors {
+  float *image, *filter, *upstream;
+};
+
+// How exactly products are computed.
+struct Precision {
+  // Factors are rounded to TF32.
+  bool tf32;
+  // No algorithm whose bits depend on the order in which threads come, or on how fast it happened to be.
+  bool deterministic;
+};
+
 // What an algorithm takes.
 struct Cost {
   float milliseconds;

@@ -60,8 +60,8 @@ enum Attribute {
   kPackIds = 1000,
   kPackPointers = 1001,
   kPackWorkspace = 1003,
+  kEngineNumber = 1301,
   kEngineNumericalNote = 1303,
-  kEngineBehaviorNote = 1305,
 };
 
 enum AttributeType {
@@ -74,14 +74,12 @@ enum AttributeType {
   kHeuristicsModeValue = 8,
   kNumericalNoteValue = 11,
   kDescriptorValue = 15,
-  kBehaviorNoteValue = 19,
 };
 
 inline constexpr int kFloat = 0;             // CUDNN_DATA_FLOAT
 inline constexpr int kCrossCorrelation = 1;  // what everybody calls a convolution
 inline constexpr int kHeuristicsA = 3, kHeuristicsFallback = 2;
 inline constexpr int kTensorCoreNote = 0, kDownConvertNote = 1, kNondeterministicNote = 4;
-inline constexpr int kRuntimeCompilationNote = 0;
 
 struct Library {
   Result (*create)(Handle*);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "convolution.h"
 #include "host_kernels.h"
 #include "optimizer.h"
 #include "tensorflow/c/c_api.h"
@@ -77,7 +78,15 @@ class Device {
   // Tag of an update that has met a number that is not finite, or 0; forgets it.
   virtual int Failed() = 0;
 
-  virtual void AddBias(float* values, const float* bias, int64_t rows, int64_t channels, bool relu) = 0;
+  // values[outer][channels][inner] += bias[channels], then, with `relu`, negative sums become 0.
+  virtual void AddBias(float* values, const float* bias, int64_t outer, int64_t channels, int64_t inner, bool relu) = 0;
+  // sums[channels] of values[outer][channels][inner].
+  virtual void PlaneSums(const float* values, float* sums, int64_t outer, int64_t channels, int64_t inner) = 0;
+  // Ways to compute a convolution, fastest first; measured when asked for the first time. None where TensorFlow's ops do it.
+  virtual std::vector<Cost> Algorithms(const Convolution& convolution) = 0;
+  // Computes the one of the three tensors that is the product, in the fastest way that takes `most_bytes` besides.
+  // False where there is none.
+  virtual bool Convolve(const Convolution& convolution, const ConvolutionTensors& tensors, int64_t most_bytes) = 0;
   virtual void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor) = 0;
   // out: y, mean, variance, moving mean, moving variance; in: x, gamma, beta, moving mean, moving variance.
   virtual void BatchNorm(const Normalisation& norm, double momentum, const std::vector<float*>& in,
@@ -103,6 +112,6 @@ class Device {
 std::unique_ptr<Device> OpenHost(int threads);
 
 // The GPU that the context computes on. Throws Failure where this build or this machine has none.
-std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, bool tf32);
+std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, Precision precision);
 
 }  // namespace hayate

@@ -12,34 +12,23 @@
 
 namespace hayate {
 
-struct Precision {
-  // Factors are rounded to TF32.
-  bool tf32;
-  // No algorithm whose bits depend on the order in which threads come; the first proposed one within its workspace, untimed.
-  bool deterministic;
-};
-
 class GpuConvolutions {
  public:
   GpuConvolutions(cuda::Stream stream, Precision precision);
   ~GpuConvolutions();
   GpuConvolutions(const GpuConvolutions&) = delete;
 
-  // Where the three tensors of a convolution are; the product's result is written.
-  struct Tensors {
-    float *image, *filter, *upstream;
-  };
+  using Tensors = ConvolutionTensors;
   // Memory for a while; nullptr where there is none. The second gives it back.
   struct Workspaces {
     std::function<void*(size_t)> take;
     std::function<void(void*)> give;
   };
 
-  // All algorithms, fastest first. Timed on `tensors`, whose result is overwritten, when asked for the first time.
-  // Empty where cuDNN knows none.
+  // All algorithms, fastest first. Timed on `tensors`, whose product is overwritten, when asked for the first time; not
+  // timed, in cuDNN's order, where bits must not depend on it. Empty where cuDNN knows none.
   std::vector<Cost> Algorithms(const Convolution& convolution, const std::function<Tensors()>& tensors,
                                const Workspaces& workspaces);
-  bool IsKnown(const Convolution& convolution) const { return known_.count(KeyOf(convolution)) > 0; }
 
   // Runs the fastest algorithm that needs at most `most_bytes` of workspace, else the one that needs least.
   // False where there is none.

@@ -2,6 +2,7 @@
 // the compute stream, the allocator) comes from the classes behind it, of the one version that the engine is built for.
 #include "cuda_driver_gpu.h"
 #include "device.h"
+#include "gpu_convolutions_gpu.h"
 #include "gpu_kernels_gpu.h"
 #include "gpu_transfers_gpu.h"
 #include "tensorflow/c/eager/tfe_context_internal.h"
@@ -36,16 +37,57 @@ tf::TensorShape ShapeOf(const std::vector<int64_t>& sizes) {
   return shape;
 }
 
+// Memory for a while. The allocator hands it out in the order of the stream: it may go before kernels that use it have run.
+class Scratch {
+ public:
+  Scratch(tf::Allocator* allocator, size_t bytes)
+      : allocator_(allocator), memory_(bytes == 0 ? nullptr : allocator->AllocateRaw(256, bytes)) {
+    if (bytes > 0 && memory_ == nullptr) {
+      throw Failure(TF_RESOURCE_EXHAUSTED, "no memory on the GPU for " + std::to_string(bytes) + " bytes");
+    }
+  }
+  ~Scratch() {
+    if (memory_ != nullptr) allocator_->DeallocateRaw(memory_);
+  }
+  Scratch(Scratch&& other) noexcept : allocator_(other.allocator_), memory_(std::exchange(other.memory_, nullptr)) {}
+  void* memory() const { return memory_; }
+
+ private:
+  tf::Allocator* const allocator_;
+  void* memory_;
+};
+
+// cuDNN 9.19 gives wrong filter gradients in float32 where windows reach farther on one side of the image than on the
+// other; these images are padded first.
+bool IsPadded(const Convolution& c) {
+  return c.product == Product::kFilterGradient && (c.top != c.bottom || c.left != c.right);
+}
+
+Convolution WithoutOddPadding(Convolution c) {
+  if (!IsPadded(c)) return c;
+  c.in_height += c.top + c.bottom;
+  c.in_width += c.left + c.right;
+  c.top = c.bottom = c.left = c.right = 0;
+  return c;
+}
+
+int64_t PaddedBytes(const Convolution& c) {
+  return IsPadded(c) ? WithoutOddPadding(c).ImageElements() * static_cast<int64_t>(sizeof(float)) : 0;
+}
+
 class GpuDevice : public Device {
  public:
-  GpuDevice(tf::EagerContext* context, tf::Device* device, cuda::Device gpu, cuda::Stream stream)
+  GpuDevice(tf::EagerContext* context, tf::Device* device, cuda::Device gpu, cuda::Stream stream, Precision precision)
       : driver_(cuda::Load()),
         context_(context),
         device_(device),
         allocator_(device->GetAllocator(tf::AllocatorAttributes())),
         kernels_(gpu, stream),
         transfers_(stream),
-        stream_(stream) {
+        stream_(stream),
+        precision_(precision),
+        workspaces_{[this](size_t bytes) { return allocator_->AllocateRaw(256, bytes); },
+                    [this](void* memory) { allocator_->DeallocateRaw(memory); }} {
     void* word = nullptr;
     cuda::Check(driver_.host_allocate(&word, sizeof(int), cuda::kHostPortable | cuda::kHostMapped), "allocating");
     bad_ = static_cast<int*>(word);
@@ -56,6 +98,7 @@ class GpuDevice : public Device {
     driver_.set_context(cuda_context_);
     driver_.stream_synchronize(stream_);
     ClearMarks();
+    convolutions_.reset();
     driver_.host_free(bad_);
   }
 
@@ -146,21 +189,51 @@ class GpuDevice : public Device {
     return tag;
   }
 
-  void AddBias(float* values, const float* bias, int64_t rows, int64_t channels, bool relu) override {
+  void AddBias(float* values, const float* bias, int64_t outer, int64_t channels, int64_t inner, bool relu) override {
     Enter();
-    kernels_.AddBias(values, bias, rows, channels, relu);
+    kernels_.AddBias(values, bias, outer, channels, inner, relu);
+  }
+  void PlaneSums(const float* values, float* sums, int64_t outer, int64_t channels, int64_t inner) override {
+    Enter();
+    kernels_.PlaneSums(values, sums, outer, channels, inner);
+  }
+
+  std::vector<Cost> Algorithms(const Convolution& convolution) override {
+    Enter();
+    const Convolution c = WithoutOddPadding(convolution);
+    std::vector<Scratch> scratch;
+    const auto numbers = [&](int64_t count) {
+      scratch.emplace_back(allocator_, count * sizeof(float));
+      auto* const memory = static_cast<float*>(scratch.back().memory());
+      kernels_.Uniform(memory, count, 1, 2, -1, 2);
+      return memory;
+    };
+    std::vector<Cost> costs = Convolutions().Algorithms(
+        c,
+        [&]() -> ConvolutionTensors {
+          return {numbers(c.ImageElements()), numbers(c.FilterElements()), numbers(c.UpstreamElements())};
+        },
+        workspaces_);
+    for (Cost& cost : costs) cost.workspace_bytes += PaddedBytes(convolution);
+    return costs;
+  }
+
+  bool Convolve(const Convolution& convolution, const ConvolutionTensors& tensors, int64_t most_bytes) override {
+    Enter();
+    const int64_t padded_bytes = PaddedBytes(convolution);
+    if (padded_bytes == 0) return Convolutions().Run(convolution, tensors, most_bytes, workspaces_);
+    const Scratch padded(allocator_, padded_bytes);
+    auto* const image = static_cast<float*>(padded.memory());
+    kernels_.Pad(convolution, tensors.image, image);
+    return Convolutions().Run(WithoutOddPadding(convolution), {image, tensors.filter, tensors.upstream},
+                              std::max<int64_t>(0, most_bytes - padded_bytes), workspaces_);
   }
 
   void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor) override {
     Enter();
     const size_t bytes = GpuKernels::WinnerBytes(window);
-    // The allocator hands memory out in the order of the stream: it may be given back before the kernels have run.
-    void* const winners = allocator_->AllocateRaw(256, bytes);
-    if (winners == nullptr) {
-      throw Failure(TF_RESOURCE_EXHAUSTED, "no memory on the GPU for " + std::to_string(bytes) + " bytes");
-    }
-    kernels_.MaxPoolGrad(window, image, dy, target, floor, winners);
-    allocator_->DeallocateRaw(winners);
+    const Scratch winners(allocator_, bytes);
+    kernels_.MaxPoolGrad(window, image, dy, target, floor, winners.memory());
   }
 
   void BatchNorm(const Normalisation& norm, double momentum, const std::vector<float*>& in,
@@ -207,6 +280,11 @@ class GpuDevice : public Device {
   void ResetPeak() override { allocator_->ClearStats(); }
 
  private:
+  GpuConvolutions& Convolutions() {
+    if (convolutions_ == nullptr) convolutions_ = std::make_unique<GpuConvolutions>(stream_, precision_);
+    return *convolutions_;
+  }
+
   TFE_TensorHandle* Local(tf::Tensor tensor, tf::Device* device) const {
     return tf::wrap(tf::TensorHandle::CreateLocalHandle(std::move(tensor), device, device_, context_));
   }
@@ -230,6 +308,9 @@ class GpuDevice : public Device {
   GpuKernels kernels_;
   GpuTransfers transfers_;
   const cuda::Stream stream_;
+  const Precision precision_;
+  const GpuConvolutions::Workspaces workspaces_;
+  std::unique_ptr<GpuConvolutions> convolutions_;
   cuda::Context cuda_context_ = nullptr;
   int* bad_ = nullptr;
   std::vector<cuda::Event> marks_;
@@ -237,7 +318,7 @@ class GpuDevice : public Device {
 
 }  // namespace
 
-std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, bool tf32) {
+std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, Precision precision) {
   const cuda::Driver& driver = cuda::Load();
   int count = 0;
   cuda::Check(driver.init(0), "starting the NVIDIA driver");
@@ -250,14 +331,14 @@ std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, b
   if (!eager->FindDeviceFromName(name.c_str(), &device).ok()) {
     throw Failure(TF_FAILED_PRECONDITION, "TensorFlow cannot use the GPU");
   }
-  tsl::enable_tensor_float_32_execution(tf32);
+  tsl::enable_tensor_float_32_execution(precision.tf32);
   cuda::Device gpu = 0;
   cuda::Context cuda_context = nullptr;
   cuda::Check(driver.device_get(&gpu, 0), "opening the GPU");
   cuda::Check(driver.primary_context(&cuda_context, gpu), "opening the GPU");
   cuda::Check(driver.set_context(cuda_context), "opening the GPU");
   auto* const stream = device->tensorflow_accelerator_device_info()->stream;
-  auto opened = std::make_unique<GpuDevice>(eager, device, gpu, stream->platform_specific_handle().stream);
+  auto opened = std::make_unique<GpuDevice>(eager, device, gpu, stream->platform_specific_handle().stream, precision);
   opened->Own(cuda_context);
   return opened;
 }

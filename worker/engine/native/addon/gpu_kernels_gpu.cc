@@ -13,6 +13,7 @@ __asm__(
     "hayate_device_kernels:\n"
     ".incbin \"" HAYATE_SOURCES "/device_kernels.cu\"\n"
     ".incbin \"" HAYATE_SOURCES "/batch_norm.cu\"\n"
+    ".incbin \"" HAYATE_SOURCES "/planes.cu\"\n"
     ".byte 0\n"
     ".popsection\n");
 
@@ -60,13 +61,17 @@ GpuKernels::Grid GpuKernels::Linear(int64_t elements) const {
   return {static_cast<unsigned>(std::clamp<int64_t>(Ceil(elements, kThreads), 1, most)), 1, kThreads, 1, 0};
 }
 
+GpuKernels::Grid GpuKernels::OverPlanes(int64_t planes) const {
+  return {static_cast<unsigned>(std::clamp<int64_t>(planes, 1, int64_t{64} * processors_)), 1, kThreads, 1, 0};
+}
+
 GpuKernels::Grid GpuKernels::OverRows(const Normalisation& norm, int width) const {
   const int columns = norm.channels / width;
   unsigned x = 1;
   while (x < 32 && static_cast<int>(x) < columns) x *= 2;
   const unsigned y = 512 / x;
   const unsigned blocks_x = Ceil(columns, x);
-  const unsigned blocks_y = std::clamp<unsigned>(4 * processors_ / blocks_x, 1, std::max(1u, Ceil(norm.rows, 4 * y)));
+  const unsigned blocks_y = std::clamp<unsigned>(2 * processors_ / blocks_x, 1, std::max(1u, Ceil(norm.rows, 4 * y)));
   return {blocks_x, blocks_y, x, y, static_cast<unsigned>(y / 2 * 2 * width * x * sizeof(float))};
 }
 
@@ -102,12 +107,37 @@ void GpuKernels::Average(float* variable, const float* sum, double scale, int64_
   Launch("average", Linear(length), {A(variable), A(sum), A(scale), A(v.bad), A(v.tag), A(length)});
 }
 
-void GpuKernels::AddBias(float* values, const float* bias, int64_t rows, int64_t channels, bool relu) {
-  const int64_t length = rows * channels;
+void GpuKernels::AddBias(float* values, const float* bias, int64_t outer, int64_t channels, int64_t inner, bool relu) {
+  const int64_t length = outer * channels * inner, planes = outer * channels;
   if (length == 0) return;
   if (length / 4 >= INT32_MAX) Refuse("the tensor is too large for its bias");
-  const int width = static_cast<int>(channels), flag = relu ? 1 : 0;
-  Launch("add_bias", Linear(length / 4), {A(values), A(bias), A(length), A(width), A(flag)});
+  const int width = static_cast<int>(channels), size = static_cast<int>(inner), flag = relu ? 1 : 0;
+  if (inner == 1) {
+    Launch("add_bias", Linear(length / 4), {A(values), A(bias), A(length), A(width), A(flag)});
+  } else {
+    Launch("add_bias_planes", OverPlanes(planes), {A(values), A(bias), A(planes), A(width), A(size), A(flag)});
+  }
+}
+
+void GpuKernels::PlaneSums(const float* values, float* sums, int64_t outer, int64_t channels, int64_t inner) {
+  const int64_t planes = outer * channels;
+  if (channels == 0) return;
+  if (inner >= INT32_MAX || channels >= INT32_MAX) Refuse("the planes are too large for their sums");
+  const int width = static_cast<int>(channels), size = static_cast<int>(inner);
+  float* partial = Partial(static_cast<size_t>(planes));
+  if (planes > 0) Launch("plane_sums", OverPlanes(planes), {A(values), A(partial), A(planes), A(size)});
+  Launch("plane_totals", Linear(channels), {A(partial), A(sums), A(outer), A(width)});
+}
+
+void GpuKernels::Pad(const Convolution& c, const float* image, float* padded) {
+  const bool first = c.channels_first != 0;
+  const int64_t planes = first ? c.batch * c.in_channels : c.batch, deep = first ? 1 : c.in_channels;
+  const int rows = static_cast<int>(c.in_height), width = static_cast<int>(c.in_width * deep);
+  const int top = static_cast<int>(c.top), left = static_cast<int>(c.left * deep);
+  const int padded_rows = static_cast<int>(c.top + c.in_height + c.bottom);
+  const int padded_width = static_cast<int>((c.left + c.in_width + c.right) * deep);
+  Launch("pad_rows", OverPlanes(planes * padded_rows),
+         {A(image), A(padded), A(planes), A(rows), A(width), A(padded_rows), A(padded_width), A(top), A(left)});
 }
 
 size_t GpuKernels::WinnerBytes(const Window& w) {

@@ -29,7 +29,10 @@ class GpuKernels {
               int64_t length, Verdict verdict);
   void Average(float* variable, const float* sum, double scale, int64_t length, Verdict verdict);
 
-  void AddBias(float* values, const float* bias, int64_t rows, int64_t channels, bool relu);
+  void AddBias(float* values, const float* bias, int64_t outer, int64_t channels, int64_t inner, bool relu);
+  void PlaneSums(const float* values, float* sums, int64_t outer, int64_t channels, int64_t inner);
+  // Copies the image into a larger one with zeros around it, as the convolution's window reaches.
+  void Pad(const Convolution& convolution, const float* image, float* padded);
 
   // Bytes of `winners` that MaxPoolGrad needs.
   static size_t WinnerBytes(const Window& window);
@@ -48,6 +51,8 @@ class GpuKernels {
     unsigned shared_bytes;
   };
 
+  // One block a plane or row, or a few.
+  Grid OverPlanes(int64_t planes) const;
   // One thread an element, or a few.
   Grid Linear(int64_t elements) const;
   Grid OverRows(const Normalisation& norm, int width) const;

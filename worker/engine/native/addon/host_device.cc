@@ -73,9 +73,15 @@ class HostDevice : public Device {
   }
   int Failed() override { return 0; }
 
-  void AddBias(float* values, const float* bias, int64_t rows, int64_t channels, bool relu) override {
-    hayate::AddBias(values, bias, rows, channels, relu, threads_);
+  void AddBias(float* values, const float* bias, int64_t outer, int64_t channels, int64_t inner, bool relu) override {
+    if (inner != 1) Refuse("pictures with their channels first are for GPUs");
+    hayate::AddBias(values, bias, outer, channels, relu, threads_);
   }
+  void PlaneSums(const float*, float*, int64_t, int64_t, int64_t) override {
+    Refuse("pictures with their channels first are for GPUs");
+  }
+  std::vector<Cost> Algorithms(const Convolution&) override { return {}; }
+  bool Convolve(const Convolution&, const ConvolutionTensors&, int64_t) override { return false; }
   void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor) override {
     hayate::MaxPoolGrad(window, image, dy, target, floor, threads_);
   }

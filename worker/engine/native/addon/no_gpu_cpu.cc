@@ -3,7 +3,7 @@
 
 namespace hayate {
 
-std::unique_ptr<Device> OpenGpu(TFE_Context*, const std::string&, bool) {
+std::unique_ptr<Device> OpenGpu(TFE_Context*, const std::string&, Precision) {
   throw Failure(TF_UNIMPLEMENTED, "this engine was built for CPUs alone");
 }
 

@@ -1,4 +1,5 @@
 import { float } from '../attributes.ts';
+import { isChannelsFirst } from '../convolution.ts';
 import type { KernelAttrs, KernelInputs } from '../kernel.ts';
 import type { Ops, Tensor } from '../ops.ts';
 import { elementwise } from './elementwise.ts';
@@ -16,8 +17,9 @@ export function finishFused(ops: Ops, product: Tensor, inputs: KernelInputs, att
   const bias = inputs['bias'] as Tensor | undefined;
   const activation = (attrs['activation'] as string | undefined) ?? 'linear';
   let out = product;
-  if (bias?.shape.length === 1 && bias.shape[0] === out.shape.at(-1)) {
-    ops.addBias(out, bias, activation === 'relu');
+  const axis = isChannelsFirst(attrs) ? 1 : out.shape.length - 1;
+  if (bias?.shape.length === 1 && bias.shape[0] === out.shape[axis]) {
+    ops.addBias(out, bias, activation === 'relu', axis);
     if (activation === 'relu') return out;
   } else if (bias !== undefined) {
     out = ops.one('AddV2', [out, bias], out, {}, [out]);

@@ -1,32 +1,95 @@
 import { convWindow, type Window } from '../../wasm-kernels/window.ts';
 import { type Attributes, ints, text } from '../attributes.ts';
+import {
+  convolutionNumbers,
+  type FilterFormat,
+  filterAxes,
+  filterFormatOf,
+  filterShape,
+  isChannelsFirst,
+  type Product,
+  pictureShape,
+  storedFilter,
+  storedPicture,
+} from '../convolution.ts';
 import { input, type Kernel, type KernelAttrs } from '../kernel.ts';
+import type { Ops, Spec, Tensor } from '../ops.ts';
 import { finishFused } from './activation.ts';
 
-/** How TensorFlow's ops name the sliding window of {@link Window}; NHWC. */
-export function windowAttributes(window: Window): Attributes {
+/** How TensorFlow's ops name the sliding window of {@link Window}. */
+export function windowAttributes(window: Window, channelsFirst = false): Attributes {
   const { padInfo, strideHeight, strideWidth, dilationHeight, dilationWidth } = window;
   const explicit = padInfo.type === 'NUMBER' || padInfo.type === 'EXPLICIT';
   const { top, bottom, left, right } = padInfo;
+  const spread = (height: number, width: number) => ints(channelsFirst ? [1, 1, height, width] : [1, height, width, 1]);
+  const pads = [top, bottom, left, right];
   return {
-    strides: ints([1, strideHeight, strideWidth, 1]),
+    strides: spread(strideHeight, strideWidth),
     padding: text(explicit ? 'EXPLICIT' : padInfo.type),
-    ...(explicit && { explicit_paddings: ints([0, 0, top, bottom, left, right, 0, 0]) }),
-    ...((dilationHeight !== 1 || dilationWidth !== 1) && { dilations: ints([1, dilationHeight, dilationWidth, 1]) }),
+    ...(explicit && { explicit_paddings: ints(channelsFirst ? [0, 0, 0, 0, ...pads] : [0, 0, ...pads, 0, 0]) }),
+    ...((dilationHeight !== 1 || dilationWidth !== 1) && { dilations: spread(dilationHeight, dilationWidth) }),
+    ...(channelsFirst && { data_format: text('NCHW') }),
   };
 }
 
 const isDepthwise = (kernel: string) => kernel.includes('Depthwise');
+const isOurs = (ops: Ops, kernel: string) => ops.device === 'gpu' && !isDepthwise(kernel);
 const opFor = (kernel: string) => (isDepthwise(kernel) ? 'DepthwiseConv2dNative' : 'Conv2D');
+
+/** The product by cuDNN itself; undefined where TensorFlow's op must do it. `image` and `filter` are logical shapes. */
+function byDevice(
+  ops: Ops,
+  product: Product,
+  [image, filter]: readonly [readonly number[], readonly number[]],
+  attrs: KernelAttrs,
+  given: readonly [Tensor, Tensor],
+  out: Spec,
+): Tensor | undefined {
+  if (given.some(({ dtype }) => dtype !== 'float32')) return undefined;
+  const convolution = ops.prepared(attrs, image, filter, () => convolutionNumbers(product, image, filter, attrs));
+  if (convolution === undefined) return undefined;
+  return ops.convolve(convolution, given, out, (attrs['workspaceBytes'] as number | undefined) ?? Infinity);
+}
+
+/** What cuDNN wants filters to look like beside pictures in the format that a kernel's attributes name. */
+const ownFormat = (attrs: KernelAttrs): FilterFormat => (isChannelsFirst(attrs) ? 'OIHW' : 'OHWI');
+
+/** Computes with a filter in another order: itself where it has that order, else a copy that is released. */
+function withFilter<T>(ops: Ops, filter: Tensor, attrs: KernelAttrs, to: FilterFormat, body: (filter: Tensor) => T): T {
+  const from = filterFormatOf(attrs);
+  if (from === to) return body(filter);
+  const copy = reordered(ops, filter, filterShape(filter.shape, attrs), from, to, []);
+  const made = body(copy);
+  ops.release(copy);
+  return made;
+}
+
+function reordered(
+  ops: Ops,
+  filter: Tensor,
+  shape: readonly number[],
+  from: FilterFormat,
+  to: FilterFormat,
+  consumed: readonly Tensor[],
+): Tensor {
+  const out = { shape: storedFilter(shape, to), dtype: filter.dtype };
+  return ops.one('Transpose', [filter, ops.constant(filterAxes(from, to), 'int32')], out, {}, consumed);
+}
 
 const forward =
   (kernel: string): Kernel =>
   (ops, inputs, attrs) => {
     const [x, filter] = [input(inputs, 'x'), input(inputs, 'filter')];
-    const window = geometry(x.shape, filter.shape, attrs, kernel);
-    const attributes = windowAttributes(window);
-    const out = { shape: window.outShape, dtype: x.dtype };
-    return finishFused(ops, ops.one(opFor(kernel), [x, filter], out, attributes), inputs, attrs);
+    const shapes = [pictureShape(x.shape, attrs), filterShape(filter.shape, attrs)] as const;
+    const window = convWindow(...shapes, attrs, isDepthwise(kernel));
+    const out = { shape: storedPicture(window.outShape, attrs), dtype: x.dtype };
+    const own = isOurs(ops, kernel)
+      ? withFilter(ops, filter, attrs, ownFormat(attrs), (f) => byDevice(ops, 'forward', shapes, attrs, [x, f], out))
+      : undefined;
+    const attributes = () => windowAttributes(window, isChannelsFirst(attrs));
+    const made =
+      own ?? withFilter(ops, filter, attrs, 'HWIO', (f) => ops.one(opFor(kernel), [x, f], out, attributes()));
+    return finishFused(ops, made, inputs, attrs);
   };
 
 const filterGradient =
@@ -34,9 +97,20 @@ const filterGradient =
   (ops, inputs, attrs) => {
     const [x, dy] = [input(inputs, 'x'), input(inputs, 'dy')];
     const shape = attrs['filterShape'] as number[];
-    const attributes = windowAttributes(geometry(x.shape, shape, attrs, kernel));
+    const shapes = [pictureShape(x.shape, attrs), shape] as const;
+    const specOf = (format: FilterFormat) => ({ shape: storedFilter(shape, format), dtype: x.dtype });
+    const finished = (made: Tensor, format: FilterFormat) => {
+      const wanted = filterFormatOf(attrs);
+      return format === wanted ? made : reordered(ops, made, shape, format, wanted, [made]);
+    };
+    const format = ownFormat(attrs);
+    const own = isOurs(ops, kernel)
+      ? byDevice(ops, 'filterGradient', shapes, attrs, [x, dy], specOf(format))
+      : undefined;
+    if (own !== undefined) return finished(own, format);
+    const attributes = windowAttributes(convWindow(...shapes, attrs, isDepthwise(kernel)), isChannelsFirst(attrs));
     const sizes = ops.constant(shape, 'int32');
-    return ops.one(`${opFor(kernel)}BackpropFilter`, [x, sizes, dy], { shape, dtype: x.dtype }, attributes);
+    return finished(ops.one(`${opFor(kernel)}BackpropFilter`, [x, sizes, dy], specOf('HWIO'), attributes), 'HWIO');
   };
 
 const inputGradient =
@@ -44,14 +118,20 @@ const inputGradient =
   (ops, inputs, attrs) => {
     const [dy, filter] = [input(inputs, 'dy'), input(inputs, 'filter')];
     const shape = attrs['inputShape'] as number[];
-    const attributes = windowAttributes(geometry(shape, filter.shape, attrs, kernel));
-    const sizes = ops.constant(shape, 'int32');
-    return ops.one(`${opFor(kernel)}BackpropInput`, [sizes, filter, dy], { shape, dtype: dy.dtype }, attributes);
+    const shapes = [shape, filterShape(filter.shape, attrs)] as const;
+    const out = { shape: storedPicture(shape, attrs), dtype: dy.dtype };
+    const own = isOurs(ops, kernel)
+      ? withFilter(ops, filter, attrs, ownFormat(attrs), (f) =>
+          byDevice(ops, 'inputGradient', shapes, attrs, [dy, f], out),
+        )
+      : undefined;
+    if (own !== undefined) return own;
+    const attributes = windowAttributes(convWindow(...shapes, attrs, isDepthwise(kernel)), isChannelsFirst(attrs));
+    const sizes = ops.constant(out.shape, 'int32');
+    return withFilter(ops, filter, attrs, 'HWIO', (f) =>
+      ops.one(`${opFor(kernel)}BackpropInput`, [sizes, f, dy], out, attributes),
+    );
   };
-
-function geometry(x: readonly number[], filter: readonly number[], attrs: KernelAttrs, kernel: string): Window {
-  return convWindow(x, filter, attrs, isDepthwise(kernel));
-}
 
 const names = {
   forward: ['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D'],

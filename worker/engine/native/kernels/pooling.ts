@@ -1,19 +1,25 @@
 import { poolWindow } from '../../wasm-kernels/window.ts';
 import { type Attributes, ints } from '../attributes.ts';
+import { isChannelsFirst, pictureShape, storedPicture } from '../convolution.ts';
 import { input, type Kernel, type KernelAttrs } from '../kernel.ts';
+import type { Ops, Tensor } from '../ops.ts';
 import { windowAttributes } from './convolution.ts';
 
+/** `shape` is [n, h, w, c]. */
 function geometry(shape: readonly number[], attrs: KernelAttrs): { outShape: number[]; attributes: Attributes } {
   const window = poolWindow(shape, attrs);
-  const ksize = ints([1, window.filterHeight, window.filterWidth, 1]);
-  return { outShape: window.outShape, attributes: { ...windowAttributes(window), ksize } };
+  const first = isChannelsFirst(attrs);
+  const { filterHeight, filterWidth } = window;
+  const ksize = ints(first ? [1, 1, filterHeight, filterWidth] : [1, filterHeight, filterWidth, 1]);
+  const outShape = storedPicture(window.outShape, attrs);
+  return { outShape, attributes: { ...windowAttributes(window, first), ksize } };
 }
 
 const pool =
   (op: string): Kernel =>
   (ops, inputs, attrs) => {
     const x = input(inputs, 'x');
-    const { outShape, attributes } = geometry(x.shape, attrs);
+    const { outShape, attributes } = geometry(pictureShape(x.shape, attrs), attrs);
     return ops.one(op, [x], { shape: outShape, dtype: x.dtype }, attributes);
   };
 
@@ -21,11 +27,23 @@ const pool =
 const maxGradient =
   (floor: number): Kernel =>
   (ops, inputs, attrs) => {
-    const image = input(inputs, 'input');
-    const { filterHeight, filterWidth, strideHeight, strideWidth, padInfo } = poolWindow(image.shape, attrs);
+    const [image, dy] = [input(inputs, 'input'), input(inputs, 'dy')];
+    const shape = pictureShape(image.shape, attrs);
+    const { filterHeight, filterWidth, strideHeight, strideWidth, padInfo } = poolWindow(shape, attrs);
     const window = [filterHeight, filterWidth, strideHeight, strideWidth, padInfo.top, padInfo.left];
-    return ops.maxPoolGrad(image, input(inputs, 'dy'), window, floor);
+    if (!isChannelsFirst(attrs)) return ops.maxPoolGrad(image, dy, window, floor);
+    const planes = [image, dy].map((tensor) => asPlanes(ops, tensor)) as [Tensor, Tensor];
+    const made = ops.maxPoolGrad(...planes, window, floor);
+    const gradient = ops.alias(made, image.shape);
+    for (const tensor of [...planes, made]) ops.release(tensor);
+    return gradient;
   };
+
+/** Pictures with their channels first as more pictures of one channel. */
+function asPlanes(ops: Ops, tensor: Tensor): Tensor {
+  const [n, c, h, w] = tensor.shape as [number, number, number, number];
+  return ops.alias(tensor, [n * c, h, w, 1]);
+}
 
 /** Needs the input's shape only: attribute `inputShape`, or the input itself as TensorFlow.js passes it. */
 const avgPoolGrad: Kernel = (ops, inputs, attrs) => {

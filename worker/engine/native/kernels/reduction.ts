@@ -23,11 +23,18 @@ const reduction =
   (ops, inputs, attrs) =>
     reduce(ops, op, input(inputs, 'x'), attrs, []);
 
+/** The gradient of a bias over pictures with their channels first, which TensorFlow would transpose first. */
+function isOverPlanes(x: Tensor, attrs: KernelAttrs): boolean {
+  const isPicture = x.dtype === 'float32' && x.shape.length === 4 && attrs['keepDims'] !== true;
+  return isPicture && axesOf(x, attrs).toSorted().join() === '0,2,3';
+}
+
 /** Reductions that TensorFlow.js computes in another element type. */
 const converting =
   (op: string, from: readonly string[], to: 'int32' | 'float32'): Kernel =>
   (ops, inputs, attrs) => {
     const x = input(inputs, 'x');
+    if (op === 'Sum' && ops.device === 'gpu' && isOverPlanes(x, attrs)) return ops.planeSums(x, 1);
     if (!from.includes(x.dtype)) return reduce(ops, op, x, attrs, []);
     const cast = ops.one('Cast', [x], { shape: x.shape, dtype: to }, { SrcT: type(x.dtype), DstT: type(to) });
     return reduce(ops, op, cast, attrs, [cast]);
