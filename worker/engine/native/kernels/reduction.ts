@@ -26,7 +26,12 @@ const reduction =
 /** The gradient of a bias over pictures with their channels first, which TensorFlow would transpose first. */
 function isOverPlanes(x: Tensor, attrs: KernelAttrs): boolean {
   const isPicture = x.dtype === 'float32' && x.shape.length === 4 && attrs['keepDims'] !== true;
-  return isPicture && axesOf(x, attrs).toSorted().join() === '0,2,3';
+  return (
+    isPicture &&
+    axesOf(x, attrs)
+      .toSorted((a, b) => a - b)
+      .join() === '0,2,3'
+  );
 }
 
 /** Reductions that TensorFlow.js computes in another element type. */
