@@ -46,6 +46,18 @@ const rectified = program((t) =>
   }),
 );
 
+/** Two blocks with shortcuts, as residual networks have them. */
+const residual = program((t) => {
+  const input = t.input({ shape: [4, 4, 3] });
+  const convolved = (x: typeof input) =>
+    t.layers.conv2d({ filters: 3, kernelSize: 3, padding: 'same', useBias: false }).apply(x) as typeof input;
+  const block = (x: typeof input) => {
+    const own = t.layers.batchNormalization({ epsilon, momentum }).apply(convolved(x)) as typeof input;
+    return t.layers.reLU().apply(t.layers.add().apply([own, x]) as typeof input) as typeof input;
+  };
+  return t.model({ inputs: input, outputs: block(block(convolved(input))) });
+});
+
 const request = (subject: TrainingProgram) => ({ program: subject, parameters: {}, batchSize, seed: 5 });
 
 function numbers(length: number, seed: number): Float32Array {
@@ -108,7 +120,16 @@ describe('batch normalisation in training', () => {
     assert.equal(kernels(graph).length, 4);
   });
 
-  for (const [what, subject] of Object.entries({ 'also where a layer is used twice': twice, rectified }))
+  it('takes the shortcut along that is added before the ReLU, whose gradient takes both paths', async () => {
+    const { graph } = await captureTraining(request(residual));
+    const names = graph.nodes.map(({ kernel }) => kernel);
+    assert.equal(names.filter((kernel) => kernel === 'Add' || kernel === 'Relu').length, 0);
+    const shared = graph.nodes.filter(({ kernel, inputs }) => kernel === 'ReluGrad' && inputs['dy2'] !== undefined);
+    assert.deepEqual([names.filter((kernel) => kernel === 'ReluGrad').length, shared.length], [2, 1]);
+    assert.equal(names.filter((kernel) => kernel === 'AddN').length, 1, 'of what the first convolution made');
+  });
+
+  for (const [what, subject] of Object.entries({ 'also where a layer is used twice': twice, rectified, residual }))
     it(`has the gradients of finite differences, ${what}`, async () => {
       const engine = await openEngine('wasm');
       const { graph, initial } = await captureTraining(request(subject));
@@ -124,12 +145,12 @@ describe('batch normalisation in training', () => {
           continue;
         }
         // A long step would cross kinks of a rectifier.
-        const h = (subject === rectified ? 2e-3 : 2e-2) / Math.sqrt(squared);
+        const h = (subject === rectified || subject === residual ? 2e-3 : 2e-2) / Math.sqrt(squared);
         const moved = (sign: number) =>
           initial.map((values, at) => (at === index ? values.map((v, i) => v + sign * h * gradient[i]!) : values));
         const difference = (lossAt(moved(1)) - lossAt(moved(-1))) / (2 * h);
         assert.ok(
-          Math.abs(difference / squared - 1) < (subject === rectified ? 0.02 : 0.01),
+          Math.abs(difference / squared - 1) < (subject === rectified || subject === residual ? 0.02 : 0.01),
           `${name}: ${difference} for ${squared}`,
         );
       }

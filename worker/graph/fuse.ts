@@ -2,11 +2,12 @@ import { type Graph, inputsOf, type Node, type ValueId } from './graph.ts';
 
 /**
  * Joins nodes whose intermediate results nobody else reads: a convolution or matrix product with the bias and the
- * ReLU behind it, batch normalisation and ReLU, and the gradients of such pairs. Fewer passes, fewer buffers.
+ * ReLU behind it, batch normalisation with the shortcut that is added and the ReLU, and the gradients of such pairs. Fewer
+ * passes, fewer buffers.
  */
 export function fuse(graph: Graph): Graph {
   const joined = fuseOnce(fuseOnce(fuseOnce(graph, poolingGradient), bias), activation);
-  return fuseOnce(fuseOnce(joined, normalisationGradient), normalisation);
+  return [normalisationGradient, residual, normalisation, sharedGradient].reduce(fuseOnce, joined);
 }
 
 /** Given a node and the only producer of one of its inputs: both in one, or undefined where they do not join. */
@@ -92,13 +93,42 @@ const normalisationGradient: Join = (graph, node, only) => {
   return { replaced, joined: { ...node, inputs } };
 };
 
-/** Batch normalisation, then ReLU. */
+/** Batch normalisation, then Add of something of the same shape. */
+const residual: Join = (graph, node, only) => {
+  if (node.kernel !== 'Add') return undefined;
+  const operands = [node.inputs['a'] as ValueId, node.inputs['b'] as ValueId];
+  const own = operands.find((id) => isPlainNorm(only(id), id));
+  const other = operands.find((id) => id !== own);
+  if (own === undefined || other === undefined || shapeOf(graph, own) !== shapeOf(graph, other)) return undefined;
+  const replaced = only(own) as Node;
+  const outputs = [node.outputs[0] as ValueId, ...replaced.outputs.slice(1)];
+  return { replaced, joined: { ...replaced, inputs: { ...replaced.inputs, residual: other }, outputs } };
+};
+
+function isPlainNorm(node: Node | undefined, output: ValueId): boolean {
+  return node?.kernel === 'BatchNormTraining' && node.outputs[0] === output && node.inputs['residual'] === undefined;
+}
+
+const shapeOf = (graph: Graph, id: ValueId) => graph.values[id]?.shape.join();
+
+/** ReluGrad of the sum of two gradients: of what two paths have read. */
+const sharedGradient: Join = (_graph, node, only) => {
+  if (node.kernel !== 'ReluGrad' || node.attrs['limit'] !== undefined) return undefined;
+  const replaced = only(node.inputs['dy'] as ValueId);
+  const tensors = replaced?.kernel === 'AddN' ? (replaced.inputs['tensors'] as readonly ValueId[]) : [];
+  if (replaced === undefined || tensors.length !== 2) return undefined;
+  const [dy, dy2] = tensors as [ValueId, ValueId];
+  return { replaced, joined: { ...node, inputs: { ...node.inputs, dy, dy2 } } };
+};
+
+/** Batch normalisation, with what is added to it, then ReLU. */
 const normalisation: Join = (graph, node, only) => {
   if (node.kernel !== 'Relu') return undefined;
   const replaced = only(node.inputs['x'] as ValueId);
   if (replaced?.kernel !== 'BatchNormTraining' || replaced.outputs[0] !== node.inputs['x']) return undefined;
+  // The gradient would be taken of what was not rectified; where something is added in between, ReluGrad has come first.
   const isPlain = graph.nodes.some(({ inputs }) => inputs['mean'] === replaced.outputs[1] && inputs['y'] === undefined);
-  if (isPlain) return undefined; // its gradient would be taken of what was not rectified
+  if (isPlain && replaced.inputs['residual'] === undefined) return undefined;
   const outputs = [node.outputs[0] as ValueId, ...replaced.outputs.slice(1)];
   return { replaced, joined: { ...replaced, outputs, attrs: { ...replaced.attrs, activation: 'relu' } } };
 };

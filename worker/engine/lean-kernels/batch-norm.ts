@@ -6,7 +6,7 @@ import { input, type Kernel } from '../kernel.ts';
  * Batch normalisation in training, over all axes but the last (Ioffe and Szegedy, 2015): from x […, C], gamma, beta and
  * the moving statistics [C], with `epsilon` and `momentum`, makes y […, C]; the batch's mean and biased variance [C],
  * which the gradient reads; and the new moving mean and variance [C], the old ones times `momentum` plus the rest of the
- * batch's. With `activation` relu, y is rectified.
+ * batch's. `residual` […, C] is added to y, which with `activation` relu is then rectified.
  */
 export const batchNormTraining: Kernel = ({ device }, inputs, attrs) => {
   const [x, gamma, beta] = [input(inputs, 'x'), input(inputs, 'gamma'), input(inputs, 'beta')];
@@ -30,9 +30,12 @@ export const batchNormTraining: Kernel = ({ device }, inputs, attrs) => {
   const shift = scale.map((factor, c) => (floats(device, beta)[c] as number) - (mean[c] as number) * factor);
   const channels = scale.length;
   const rectified = attrs['activation'] === 'relu';
+  const residual = inputs['residual'] as TensorInfo | undefined;
+  const added = residual && floats(device, residual);
   for (let at = 0; at < source.length; at += channels) {
     for (let c = 0; c < channels; c++) {
-      const value = (source[at + c] as number) * (scale[c] as number) + (shift[c] as number);
+      const own = (source[at + c] as number) * (scale[c] as number) + (shift[c] as number);
+      const value = added === undefined ? own : Math.fround(own) + (added[at + c] as number);
       target[at + c] = rectified && value < 0 ? 0 : value;
     }
   }

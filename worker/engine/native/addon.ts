@@ -89,7 +89,9 @@ export interface Addon {
   ): boolean;
   /** On a GPU: uniform numbers, see fillUniform in ../draw.ts. */
   uniform(context: Context, shape: readonly number[], key: readonly number[], min: number, width: number): TensorId;
-  /** On a GPU. `tensors`: x, gamma, beta, moving mean and variance; gives y, mean, variance and the new moving ones. */
+  /** On a GPU; `dy2` is 0 where there is none. */
+  reluGrad(context: Context, dy: TensorId, y: TensorId, dy2: TensorId): TensorId;
+  /** On a GPU. `tensors`: x, gamma, beta, moving mean and variance, maybe one to add to the result; gives y, mean, variance and the new moving ones. */
   batchNorm(
     context: Context,
     tensors: readonly TensorId[],

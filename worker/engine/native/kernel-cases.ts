@@ -49,6 +49,7 @@ const elementwise: KernelCase[] = [
   { kernel: 'Step', what: 'with a slope', inputs: { x: t(9) }, attrs: { alpha: 0.3 } },
   { kernel: 'EluGrad', inputs: { dy: t(9), y: t(9) } },
   { kernel: 'ReluGrad', inputs: { dy: t(9), y: t(9) } },
+  { kernel: 'ReluGrad', what: 'of two paths', inputs: { dy: t(3, 6), y: t(3, 6), dy2: t(3, 6) } },
   {
     kernel: 'ReluGrad',
     what: 'of Relu6',
@@ -240,6 +241,12 @@ const batchNorms = [t(2, 4, 4, 3), t(7, 3)].flatMap((x): KernelCase[] => [
     inputs: { x, gamma: positive(3), beta: t(3), movingMean: t(3), movingVariance: positive(3) },
     attrs: { epsilon: 1e-3, momentum: 0.9, activation: 'relu' },
   },
+  ...['linear', 'relu'].map((activation) => ({
+    kernel: 'BatchNormTraining',
+    what: `of ${x.shape.length} axes with a shortcut, then ${activation}`,
+    inputs: { x, gamma: positive(3), beta: t(3), movingMean: t(3), movingVariance: positive(3), residual: x },
+    attrs: { epsilon: 1e-3, momentum: 0.9, activation },
+  })),
   {
     kernel: 'BatchNormTrainingGrad',
     what: `of ${x.shape.length} axes`,

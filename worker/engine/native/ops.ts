@@ -189,7 +189,13 @@ export class Ops {
     return made;
   }
 
-  /** On a GPU: y, mean, variance and the new moving ones from x, gamma, beta, moving mean and variance. */
+  /** On a GPU: dy, or dy + dy2, where y is above 0. */
+  reluGrad(dy: Tensor, dy2: Tensor | undefined, y: Tensor): Tensor {
+    const id = this.call('ReluGrad', (addon, context) => addon.reluGrad(context, dy.ref, y.ref, dy2?.ref ?? 0));
+    return this.hold(id, dy);
+  }
+
+  /** On a GPU: y, mean, variance and the new moving ones from x, gamma, beta, moving mean and variance, and what is added. */
   batchNorm(inputs: readonly Tensor[], epsilon: number, relu: boolean, momentum: number): Tensor[] {
     const refs = inputs.map(({ ref }) => ref);
     const ids = this.call('BatchNorm', (addon, context) => addon.batchNorm(context, refs, epsilon, relu, momentum));

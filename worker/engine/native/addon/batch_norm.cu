@@ -136,30 +136,35 @@ extern "C" __global__ void batch_norm_statistics(Norm n, const float* partial, i
   next_variance[c] = (float)(moving_variance[c] - (moving_variance[c] - (double)variance[c]) * (1 - momentum));
 }
 
+// y = x · factor + shift, to which `residual` is added where there is one; then its ReLU where wanted.
 template <int V>
-__device__ void Normalise(const Norm& n, const float* __restrict__ x, const float* __restrict__ mean, const float* __restrict__ variance, const float* __restrict__ gamma,
-                          const float* __restrict__ beta, float* __restrict__ y) {
+__device__ void Normalise(const Norm& n, const float* __restrict__ x, const float* mean, const float* variance,
+                          const float* gamma, const float* beta, const float* __restrict__ residual,
+                          float* __restrict__ y) {
   const int c = CHANNEL(V);
   if (c >= n.channels) return;
   const Line<V> line(n, mean, variance, gamma, beta, c);
   FOR_ROWS_BACK(row, n.rows) {
-    float v[V];
+    float v[V], r[V] = {};
     Load<V>(x + row * n.channels + c, v);
+    if (residual != nullptr) Load<V>(residual + row * n.channels + c, r);
     for (int k = 0; k < V; k++) {
-      const float value = v[k] * line.factor[k] + line.shift[k];
+      const float value = v[k] * line.factor[k] + line.shift[k] + r[k];
       v[k] = n.relu && value < 0.0f ? 0.0f : value;
     }
     Store<V>(y + row * n.channels + c, v);
   }
 }
 
-extern "C" __global__ void batch_norm_apply4(Norm n, const float* __restrict__ x, const float* __restrict__ mean, const float* __restrict__ variance,
-                                             const float* __restrict__ gamma, const float* __restrict__ beta, float* __restrict__ y) {
-  Normalise<4>(n, x, mean, variance, gamma, beta, y);
+extern "C" __global__ void batch_norm_apply4(Norm n, const float* __restrict__ x, const float* mean,
+                                             const float* variance, const float* gamma, const float* beta,
+                                             const float* __restrict__ residual, float* __restrict__ y) {
+  Normalise<4>(n, x, mean, variance, gamma, beta, residual, y);
 }
-extern "C" __global__ void batch_norm_apply1(Norm n, const float* __restrict__ x, const float* __restrict__ mean, const float* __restrict__ variance,
-                                             const float* __restrict__ gamma, const float* __restrict__ beta, float* __restrict__ y) {
-  Normalise<1>(n, x, mean, variance, gamma, beta, y);
+extern "C" __global__ void batch_norm_apply1(Norm n, const float* __restrict__ x, const float* mean,
+                                             const float* variance, const float* gamma, const float* beta,
+                                             const float* __restrict__ residual, float* __restrict__ y) {
+  Normalise<1>(n, x, mean, variance, gamma, beta, residual, y);
 }
 
 // Sums of dy and of dy · x̂; with `relu`, dy counts only where the result was above 0.
@@ -204,8 +209,9 @@ extern "C" __global__ void batch_norm_grad_totals(Norm n, const float* partial, 
 }
 
 template <int V>
-__device__ void InputGradient(const Norm& n, const float* __restrict__ dy, const float* __restrict__ x, const float* __restrict__ mean, const float* __restrict__ variance,
-                              const float* __restrict__ gamma, const float* __restrict__ beta, const float* __restrict__ dgamma, const float* __restrict__ dbeta, float* __restrict__ dx) {
+__device__ void InputGradient(const Norm& n, const float* __restrict__ dy, const float* __restrict__ x,
+                              const float* mean, const float* variance, const float* gamma, const float* beta,
+                              const float* dgamma, const float* dbeta, float* __restrict__ dx) {
   const int c = CHANNEL(V);
   if (c >= n.channels) return;
   const Line<V> line(n, mean, variance, gamma, beta, c);
@@ -228,13 +234,15 @@ __device__ void InputGradient(const Norm& n, const float* __restrict__ dy, const
   }
 }
 
-extern "C" __global__ void batch_norm_grad4(Norm n, const float* __restrict__ dy, const float* __restrict__ x, const float* __restrict__ mean,
-                                            const float* __restrict__ variance, const float* __restrict__ gamma, const float* __restrict__ beta,
-                                            const float* __restrict__ dgamma, const float* __restrict__ dbeta, float* __restrict__ dx) {
+extern "C" __global__ void batch_norm_grad4(Norm n, const float* __restrict__ dy, const float* __restrict__ x,
+                                            const float* mean, const float* variance, const float* gamma,
+                                            const float* beta, const float* dgamma, const float* dbeta,
+                                            float* __restrict__ dx) {
   InputGradient<4>(n, dy, x, mean, variance, gamma, beta, dgamma, dbeta, dx);
 }
-extern "C" __global__ void batch_norm_grad1(Norm n, const float* __restrict__ dy, const float* __restrict__ x, const float* __restrict__ mean,
-                                            const float* __restrict__ variance, const float* __restrict__ gamma, const float* __restrict__ beta,
-                                            const float* __restrict__ dgamma, const float* __restrict__ dbeta, float* __restrict__ dx) {
+extern "C" __global__ void batch_norm_grad1(Norm n, const float* __restrict__ dy, const float* __restrict__ x,
+                                            const float* mean, const float* variance, const float* gamma,
+                                            const float* beta, const float* dgamma, const float* dbeta,
+                                            float* __restrict__ dx) {
   InputGradient<1>(n, dy, x, mean, variance, gamma, beta, dgamma, dbeta, dx);
 }

@@ -129,7 +129,8 @@ napi_value AddBiasInPlace(const Call& call) {
   return Undefined(call.env);
 }
 
-// Rows of channels of a batch normalisation, and its tensors; all but the first `images` hold a number a channel.
+// Rows of channels of a batch normalisation, and its tensors; all but the first `images` hold a number a channel, but for
+// one more behind them where there is one image.
 struct NormCall {
   Normalisation norm;
   std::vector<float*> in;
@@ -138,7 +139,7 @@ struct NormCall {
 NormCall Normalised(const Call& call, size_t images, size_t count) {
   Context& context = call.context();
   const std::vector<int64_t> tensors = Integers(call.env, call[1], "tensors");
-  if (tensors.size() != count) Refuse("batch normalisation needs " + std::to_string(count) + " tensors");
+  if (tensors.size() != count && !(images == 1 && tensors.size() == count + 1)) Refuse("batch normalisation needs " + std::to_string(count) + " tensors");
   const std::vector<int64_t> shape = context.Shape(tensors[0]);
   const int64_t channels = shape.empty() ? 0 : shape.back();
   const int64_t elements = static_cast<int64_t>(context.Memory(tensors[0]).bytes / sizeof(float));
@@ -146,8 +147,23 @@ NormCall Normalised(const Call& call, size_t images, size_t count) {
   NormCall made;
   const auto epsilon = static_cast<float>(Number(call.env, call[2], "epsilon"));
   made.norm = {elements / channels, static_cast<int>(channels), epsilon, Boolean(call.env, call[3], "relu")};
-  for (size_t at = 0; at < count; at++) made.in.push_back(Floats(context, tensors[at], at < images ? elements : channels));
+  for (size_t at = 0; at < tensors.size(); at++) {
+    const bool is_image = at < images || at == count;
+    made.in.push_back(Floats(context, tensors[at], is_image ? elements : channels));
+  }
   return made;
+}
+
+// reluGrad(context, dy, y, another dy to add, or 0) → tensor
+napi_value ReluGradient(const Call& call) {
+  Context& context = call.context();
+  const size_t length = context.Memory(call.tensor(1)).bytes / sizeof(float);
+  const auto floats = [&](size_t at) { return Floats(context, call.tensor(at), length); };
+  const float *dy = floats(1), *y = floats(2), *more = call.tensor(3) == 0 ? nullptr : floats(3);
+  const TensorId result = context.Allocate(TF_FLOAT, context.Shape(call.tensor(1)));
+  float* target = Floats(context, result, length);
+  context.device().ReluGrad(dy, more, y, target, static_cast<int64_t>(length));
+  return NumberValue(call.env, static_cast<double>(result));
 }
 
 // New tensors: one like the first of the call's, and `count` with a number a channel.
@@ -164,7 +180,7 @@ napi_value NormResults(const Call& call, int channels, size_t count, std::vector
   return result;
 }
 
-// batchNorm(context, tensors: x, gamma, beta, moving mean and variance, epsilon, relu, momentum) → tensors: y, mean,
+// batchNorm(context, tensors: x, gamma, beta, moving mean and variance, maybe one to add to y, epsilon, relu, momentum) → tensors: y, mean,
 // variance, moving mean and variance
 napi_value BatchNorm(const Call& call) {
   const NormCall made = Normalised(call, 1, 5);
@@ -206,6 +222,7 @@ Functions KernelFunctions() {
       Function<MaxPoolGradient>("maxPoolGrad"),
       Function<AddBiasInPlace>("addBias"),
       Function<PlaneSums>("planeSums"),
+      Function<ReluGradient>("reluGrad"),
       Function<BatchNorm>("batchNorm"),
       Function<BatchNormGrad>("batchNormGrad"),
       Function<Uniform>("uniform"),

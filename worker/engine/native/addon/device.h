@@ -88,7 +88,10 @@ class Device {
   // False where there is none.
   virtual bool Convolve(const Convolution& convolution, const ConvolutionTensors& tensors, int64_t most_bytes) = 0;
   virtual void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor) = 0;
-  // out: y, mean, variance, moving mean, moving variance; in: x, gamma, beta, moving mean, moving variance.
+  // target = dy, or dy + more, where y is above 0
+  virtual void ReluGrad(const float* dy, const float* more, const float* y, float* target, int64_t length) = 0;
+  // out: y, mean, variance, moving mean, moving variance; in: x, gamma, beta, moving mean, moving variance, maybe what is
+  // added to y before its ReLU.
   virtual void BatchNorm(const Normalisation& norm, double momentum, const std::vector<float*>& in,
                          const std::vector<float*>& out) = 0;
   // out: dx, dgamma, dbeta; in: dy, x, gamma, beta, mean, variance.

@@ -236,6 +236,10 @@ class GpuDevice : public Device {
     kernels_.MaxPoolGrad(window, image, dy, target, floor, winners.memory());
   }
 
+  void ReluGrad(const float* dy, const float* more, const float* y, float* target, int64_t length) override {
+    Enter();
+    kernels_.ReluGrad(dy, more, y, target, length);
+  }
   void BatchNorm(const Normalisation& norm, double momentum, const std::vector<float*>& in,
                  const std::vector<float*>& out) override {
     Enter();

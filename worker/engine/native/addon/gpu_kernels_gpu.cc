@@ -171,6 +171,10 @@ float* GpuKernels::Partial(size_t floats) {
   return reinterpret_cast<float*>(partial_);
 }
 
+void GpuKernels::ReluGrad(const float* dy, const float* more, const float* y, float* target, int64_t length) {
+  if (length > 0) Launch("relu_grad", Linear(Ceil(length, 4)), {A(dy), A(more), A(y), A(target), A(length)});
+}
+
 void GpuKernels::BatchNorm(const Normalisation& norm, double momentum, const std::vector<float*>& in,
                            const std::vector<float*>& out) {
   const Norm n = Of(norm);
@@ -179,13 +183,14 @@ void GpuKernels::BatchNorm(const Normalisation& norm, double momentum, const std
   const int blocks = static_cast<int>(grid.y);
   float* partial = Partial(size_t{2} * grid.y * norm.channels);
   float *x = in[0], *gamma = in[1], *beta = in[2], *moving_mean = in[3], *moving_variance = in[4];
+  float* residual = in.size() > 5 ? in[5] : nullptr;
   float *y = out[0], *mean = out[1], *variance = out[2], *next_mean = out[3], *next_variance = out[4];
   Launch(width == 4 ? "batch_norm_moments4" : "batch_norm_moments1", grid, {A(n), A(x), A(partial)});
   Launch("batch_norm_statistics", {Ceil(norm.channels, 32), 1, 32, 16, 0},
          {A(n), A(partial), A(blocks), A(x), A(momentum), A(moving_mean), A(moving_variance), A(mean), A(variance),
           A(next_mean), A(next_variance)});
   Launch(width == 4 ? "batch_norm_apply4" : "batch_norm_apply1", grid,
-         {A(n), A(x), A(mean), A(variance), A(gamma), A(beta), A(y)});
+         {A(n), A(x), A(mean), A(variance), A(gamma), A(beta), A(residual), A(y)});
 }
 
 void GpuKernels::BatchNormGrad(const Normalisation& norm, const std::vector<float*>& in,

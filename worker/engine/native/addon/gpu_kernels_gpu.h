@@ -39,6 +39,7 @@ class GpuKernels {
   void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor,
                    void* winners);
 
+  void ReluGrad(const float* dy, const float* more, const float* y, float* target, int64_t length);
   void BatchNorm(const Normalisation& norm, double momentum, const std::vector<float*>& in,
                  const std::vector<float*>& out);
   void BatchNormGrad(const Normalisation& norm, const std::vector<float*>& in, const std::vector<float*>& out);

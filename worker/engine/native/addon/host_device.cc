@@ -85,6 +85,9 @@ class HostDevice : public Device {
   void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor) override {
     hayate::MaxPoolGrad(window, image, dy, target, floor, threads_);
   }
+  void ReluGrad(const float*, const float*, const float*, float*, int64_t) override {
+    Refuse("a ReLU's gradient of our own is for GPUs");
+  }
   void BatchNorm(const Normalisation&, double, const std::vector<float*>&, const std::vector<float*>&) override {
     Refuse("batch normalisation of our own is for GPUs");
   }

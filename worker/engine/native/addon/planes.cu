@@ -1,4 +1,4 @@
-// The rest of device_kernels.cu too. Kernels on values[outer][channels][inner]: planes of `inner` numbers, one after the other.
+// The rest of device_kernels.cu too: kernels on values[outer][channels][inner], planes of `inner` numbers, and gradients of ReLU.
 
 // A block a plane.
 #define FOR_PLANES(plane, planes) for (int64 plane = blockIdx.x; plane < planes; plane += gridDim.x)
@@ -72,6 +72,24 @@ extern "C" __global__ void pad_rows(const float* __restrict__ source, float* __r
     for (int i = threadIdx.x; i < padded_width; i += blockDim.x) {
       const int column = i - left;
       to[i] = inside && column >= 0 && column < width ? from[column] : 0.0f;
+    }
+  }
+}
+
+// target = dy, or dy + more, where y is above 0
+extern "C" __global__ void relu_grad(const float* __restrict__ dy, const float* __restrict__ more,
+                                     const float* __restrict__ y, float* __restrict__ target, int64 length) {
+  FOR_EACH(int64, at, (length + 3) / 4) {
+    float d[4] = {}, m[4] = {}, v[4] = {};
+    const int64 i = 4 * at;
+    if (i + 4 <= length) {
+      Load<4>(dy + i, d);
+      Load<4>(y + i, v);
+      if (more != nullptr) Load<4>(more + i, m);
+      for (int k = 0; k < 4; k++) d[k] = v[k] > 0.0f ? d[k] + m[k] : 0.0f;
+      Store<4>(target + i, d);
+    } else {
+      for (int64 k = i; k < length; k++) target[k] = y[k] > 0.0f ? dy[k] + (more != nullptr ? more[k] : 0.0f) : 0.0f;
     }
   }
 }

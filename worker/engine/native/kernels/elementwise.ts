@@ -1,6 +1,7 @@
 import { broadcast_util } from '@tensorflow/tfjs-core';
 import { float, int, type } from '../attributes.ts';
 import { input, inputList, type Kernel } from '../kernel.ts';
+import type { Tensor } from '../ops.ts';
 
 const unary =
   (op: string): Kernel =>
@@ -69,10 +70,16 @@ const eluGrad: Kernel = (ops, inputs) => {
   return ops.one('EluGrad', [dy, input(inputs, 'y')], dy);
 };
 
-/** dy where the activation's output y is positive (and below 6 for Relu6), else 0. */
+/** dy where the activation's output y is positive (and below 6 for Relu6), else 0. With `dy2`, of dy + dy2. */
 const reluGrad: Kernel = (ops, inputs, attrs) => {
-  const dy = input(inputs, 'dy');
-  return ops.one(attrs['limit'] === undefined ? 'ReluGrad' : 'Relu6Grad', [dy, input(inputs, 'y')], dy);
+  const [dy, y] = [input(inputs, 'dy'), input(inputs, 'y')];
+  const dy2 = inputs['dy2'] as Tensor | undefined;
+  const isPlain = attrs['limit'] === undefined;
+  if (ops.device === 'gpu' && isPlain) return ops.reluGrad(dy, dy2, y);
+  const op = isPlain ? 'ReluGrad' : 'Relu6Grad';
+  if (dy2 === undefined) return ops.one(op, [dy, y], dy);
+  const sum = ops.one('AddV2', [dy, dy2], dy);
+  return ops.one(op, [sum, y], dy, {}, [sum]);
 };
 
 const select: Kernel = (ops, inputs) => {

@@ -38,6 +38,14 @@ function asImages(ops: Ops, x: Tensor): Tensor {
   return ops.alias(x, [x.shape.slice(0, -1).reduce((a, b) => a * b, 1), 1, 1, channels]);
 }
 
+/** rows + the images, in the memory of `rows`. */
+function plus(ops: Ops, rows: Tensor, images: Tensor): Tensor {
+  const flat = asImages(ops, images);
+  const sum = ops.one('AddV2', [rows, flat], rows, {}, [rows]);
+  ops.release(flat);
+  return sum;
+}
+
 /** before − (before − batch) · (1 − momentum). */
 function moved(ops: Ops, before: Tensor, batch: Tensor, momentum: number): Tensor {
   const distance = ops.one('Sub', [before, batch], before);
@@ -47,11 +55,13 @@ function moved(ops: Ops, before: Tensor, batch: Tensor, momentum: number): Tenso
   return after;
 }
 
-/** y, rectified where `activation` is relu, the batch's mean and biased variance, the new moving mean and variance. */
+/** y, with `residual` added and rectified where `activation` is relu, the batch's mean and biased variance, the new moving mean and variance. */
 const batchNormTraining: Kernel = (ops, inputs, attrs) => {
   const [x, gamma, beta] = [input(inputs, 'x'), input(inputs, 'gamma'), input(inputs, 'beta')];
+  const residual = inputs['residual'] as Tensor | undefined;
   if (ops.device === 'gpu') {
-    const given = [x, gamma, beta, input(inputs, 'movingMean'), input(inputs, 'movingVariance')];
+    const moving = [input(inputs, 'movingMean'), input(inputs, 'movingVariance')];
+    const given = [x, gamma, beta, ...moving, ...(residual === undefined ? [] : [residual])];
     const relu = attrs['activation'] === 'relu';
     return ops.batchNorm(given, attrs['epsilon'] as number, relu, attrs['momentum'] as number);
   }
@@ -63,7 +73,8 @@ const batchNormTraining: Kernel = (ops, inputs, attrs) => {
   const made = ops.run('FusedBatchNormV3', [flat, gamma, beta, none, none], outs, attributes, []);
   const [rows, ofMoving, unbiased, mean, variance] = made as [Tensor, Tensor, Tensor, Tensor, Tensor];
   for (const tensor of [flat, ofMoving, unbiased]) ops.release(tensor);
-  const activated = attrs['activation'] === 'relu' ? ops.one('Relu', [rows], rows, {}, [rows]) : rows;
+  const summed = residual === undefined ? rows : plus(ops, rows, residual);
+  const activated = attrs['activation'] === 'relu' ? ops.one('Relu', [summed], summed, {}, [summed]) : summed;
   const y = ops.alias(activated, x.shape);
   ops.release(activated);
   const momentum = attrs['momentum'] as number;
