@@ -15,7 +15,7 @@ export const jobs: Resource = { group: resource.group, version: resource.version
 export async function freshCluster(): Promise<Cluster & { remove(): Promise<void> }> {
   const directory = await mkdtemp(path.join(tmpdir(), 'hayate-e2e-'));
   const log = pino(pino.destination(path.join(directory, 'cluster.log')));
-  const cluster = await startCluster({ directory, log });
+  const cluster = await startCluster({ directory, gpus: [], log });
   return Object.assign(cluster, {
     remove: async () => {
       await cluster.close();

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
-import { gpuVerdict, neededCuda, visibleGpus } from './cuda-verdict.ts';
+import { gpuVerdict, neededCuda, visibleDeviceNames, visibleGpus } from './cuda-verdict.ts';
 import { gpuRows } from './doctor.ts';
 import type { Gpu, Machine } from './machine.ts';
 
-const card: Gpu = { name: 'NVIDIA H200', driver: '580.159.04', memoryMiB: 143_771, computeCapability: 9 };
+const card: Gpu = {
+  uuid: 'GPU-8932f937-d72c',
+  name: 'NVIDIA H200',
+  driver: '580.159.04',
+  memoryMiB: 143_771,
+  computeCapability: 9,
+};
 const able: Machine = {
   platform: 'linux-x64',
   glibc: '2.36',
@@ -73,11 +79,21 @@ describe('gpuVerdict', () => {
 
 describe('visibleGpus', () => {
   it('follows CUDA_VISIBLE_DEVICES as the driver does: in its order, up to the first that is unknown', () => {
-    const [a, b] = [card, { ...card, name: 'other' }];
-    const visible = (visibleDevices: string) => visibleGpus({ ...able, gpus: [a, b], visibleDevices });
+    const [a, b] = [card, { ...card, uuid: 'GPU-12', name: 'other' }];
+    const visible = (visibleDevices: string) => visibleGpus({ gpus: [a, b], visibleDevices });
     assert.deepEqual(visible('1,0'), [b, a]);
     assert.deepEqual(visible('0,5,1'), [a]);
-    assert.equal(visible('GPU-8932f937-d72c').length, 1);
+    assert.deepEqual(visible('GPU-12, GPU-8932'), [b, a]);
+    assert.deepEqual(visible('0,GPU-77,1'), [a]);
+  });
+});
+
+describe('visibleDeviceNames', () => {
+  it('name GPUs by what does not depend on the order in which a program counts them, or as they were named', () => {
+    const gpus = [card, { ...card, uuid: 'GPU-12' }];
+    assert.deepEqual(visibleDeviceNames({ gpus, visibleDevices: undefined }), ['GPU-8932f937-d72c', 'GPU-12']);
+    assert.deepEqual(visibleDeviceNames({ gpus, visibleDevices: '1, 0,7' }), ['1', '0']);
+    assert.deepEqual(visibleDeviceNames({ gpus, visibleDevices: '' }), []);
   });
 });
 

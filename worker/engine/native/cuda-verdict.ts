@@ -37,16 +37,32 @@ export function gpuVerdict(machine: Machine): GpuVerdict {
   return { isUsed: problems.length === 0, problems, notes: problems.length === 0 ? notesOn(visible) : [] };
 }
 
-/** The GPUs that CUDA_VISIBLE_DEVICES leaves; a name that is no number stands for some GPU. */
-export function visibleGpus({ gpus, visibleDevices }: Machine): readonly Gpu[] {
-  if (visibleDevices === undefined) return gpus;
-  const visible: Gpu[] = [];
+/** The GPUs that CUDA_VISIBLE_DEVICES leaves. */
+export function visibleGpus(machine: Pick<Machine, 'gpus' | 'visibleDevices'>): readonly Gpu[] {
+  return devicesOf(machine).map(({ gpu }) => gpu);
+}
+
+/** Of each of these GPUs the word that shows it, and it alone, to a program whose CUDA_VISIBLE_DEVICES it is. */
+export function visibleDeviceNames(machine: Pick<Machine, 'gpus' | 'visibleDevices'>): string[] {
+  return devicesOf(machine).map(({ name }) => name);
+}
+
+function devicesOf({ gpus, visibleDevices }: Pick<Machine, 'gpus' | 'visibleDevices'>): { name: string; gpu: Gpu }[] {
+  if (visibleDevices === undefined) return gpus.map((gpu) => ({ name: gpu.uuid, gpu }));
+  const visible: { name: string; gpu: Gpu }[] = [];
   for (const name of visibleDevices.split(',').map((part) => part.trim())) {
-    const gpu = /^(GPU|MIG)-/.test(name) ? gpus[0] : /^\d+$/.test(name) ? gpus[Number(name)] : undefined;
+    const gpu = gpuCalled(name, gpus);
     if (gpu === undefined) break; // the driver too stops at the first that it does not know
-    visible.push(gpu);
+    visible.push({ name, gpu });
   }
   return visible;
+}
+
+/** By number, or by the first letters of its name; a part of a GPU stands for one. */
+function gpuCalled(name: string, gpus: readonly Gpu[]): Gpu | undefined {
+  if (/^\d+$/.test(name)) return gpus[Number(name)];
+  if (name.startsWith('MIG-')) return gpus[0];
+  return name.startsWith('GPU-') ? gpus.find(({ uuid }) => uuid.startsWith(name)) : undefined;
 }
 
 function gpuProblems({ gpus, visibleDevices }: Machine, visible: readonly Gpu[]): string[] {

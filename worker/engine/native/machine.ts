@@ -7,6 +7,8 @@ import type { Release } from './release.ts';
 
 /** An NVIDIA GPU, as nvidia-smi describes it. */
 export interface Gpu {
+  /** Its name for CUDA_VISIBLE_DEVICES, whatever order a program counts GPUs in: GPU-8932f937-… */
+  uuid: string;
   name: string;
   driver: string;
   memoryMiB: number;
@@ -96,17 +98,18 @@ export function missingFor(release: Release, machine: Machine, needs: Needs): st
   return problems;
 }
 
-async function findGpus(): Promise<Gpu[]> {
-  const fields = 'name,driver_version,memory.total';
+/** The GPUs of this machine, in nvidia-smi's order; none where there is no driver. */
+export async function findGpus(): Promise<Gpu[]> {
+  const fields = 'uuid,name,driver_version,memory.total';
   const ask = (query: string) => printedBy('nvidia-smi', [`--query-gpu=${query}`, '--format=csv,noheader,nounits']);
   const printed = (await ask(`${fields},compute_cap`)) ?? (await ask(fields)); // old drivers refuse what they do not know
   return (printed ?? '').split('\n').flatMap(gpuOf);
 }
 
 function gpuOf(line: string): Gpu[] {
-  const [name, driver, memory, capability] = line.split(',').map((field) => field.trim());
-  if (name === undefined || driver === undefined || !/^\d+(\.\d+)+$/.test(driver)) return [];
-  return [{ name, driver, memoryMiB: Number(memory), computeCapability: Number(capability) || undefined }];
+  const [uuid, name, driver, memory, capability] = line.split(',').map((field) => field.trim());
+  if (uuid === undefined || name === undefined || driver === undefined || !/^\d+(\.\d+)+$/.test(driver)) return [];
+  return [{ uuid, name, driver, memoryMiB: Number(memory), computeCapability: Number(capability) || undefined }];
 }
 
 async function firstLine(command: string, args: readonly string[]): Promise<string | undefined> {
