@@ -80,6 +80,11 @@ describe('bench train', () => {
     );
   });
 
+  it('goes on where the data of a model begins again', async () => {
+    const { results } = await bench('train', '--model', 'mnist', '--batch', '2900', '--warm-up', '1', '--steps', '1');
+    assert.ok((results[0] as Row).stepSeconds > 0);
+  });
+
   it('refuses in one sentence what it cannot do', async function () {
     this.timeout(10_000);
     await refused(['train'], /--model: one of mnist, .*resnet50 is needed/);
