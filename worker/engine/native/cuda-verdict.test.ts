@@ -20,6 +20,7 @@ const able: Machine = {
   freeBytes: 1e12,
   gpus: [card],
   visibleDevices: undefined,
+  memoryLimitMib: undefined,
   cudaFiles: neededCuda.map((soname) => `/cache/nvidia/cuda_runtime/lib/${soname}`),
 };
 const withDriver = (driver: string, computeCapability = 9): Machine => ({
@@ -54,10 +55,23 @@ describe('gpuVerdict', () => {
     assert.match(notes.join(), /560\.28\.03 is older than CUDA 12\.9's own \(575\.51\)/);
   });
 
-  it('notes that one of several visible GPUs is used', () => {
+  it('uses none of several visible GPUs, as the engine does not either, and says how to show one', () => {
     const two = { ...able, gpus: [card, card] };
-    assert.match(gpuVerdict(two).notes.join(), /^2 GPUs are visible/);
-    assert.deepEqual(gpuVerdict({ ...two, visibleDevices: '1' }).notes, []);
+    assert.match(problemsOf(two), /^2 GPUs are visible where there must be one; set CUDA_VISIBLE_DEVICES=0,/);
+    assert.equal(problemsOf({ ...two, visibleDevices: '1' }), '');
+    assert.match(Object.fromEntries(gpuRows(two, {}))['GPU use'] ?? '', /^not used: 2 GPUs are visible/);
+  });
+
+  it('refuses a memory limit that is above the card', () => {
+    const limited = (memoryLimitMib: number) => problemsOf({ ...able, memoryLimitMib });
+    assert.equal(limited(143_771), '');
+    assert.match(limited(143_772), /HAYATE_GPU_MEMORY_LIMIT_MIB is 143772 and the NVIDIA H200 has 143771 MiB; set a/);
+  });
+
+  it('tells all that is wrong with the GPUs at once', () => {
+    const old = { ...card, driver: '515.105.01' };
+    const { problems } = gpuVerdict({ ...able, gpus: [old, old], memoryLimitMib: 2e5 });
+    assert.equal(problems.length, 3, problems.join('; '));
   });
 
   it('says that CUDA_VISIBLE_DEVICES hides what is there', () => {

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { cudaDriver, cudaVersion } from './cuda-wheels.ts';
+import { limitProblem, severalVisible } from './gpu-problems.ts';
 import type { Gpu, Machine } from './machine.ts';
 
 /** What TensorFlow registers no GPU without, what two of these need, and the compiler of the engine's own kernels. */
@@ -65,18 +66,19 @@ function gpuCalled(name: string, gpus: readonly Gpu[]): Gpu | undefined {
   return name.startsWith('GPU-') ? gpus.find(({ uuid }) => uuid.startsWith(name)) : undefined;
 }
 
-function gpuProblems({ gpus, visibleDevices }: Machine, visible: readonly Gpu[]): string[] {
+function gpuProblems({ gpus, visibleDevices, memoryLimitMib }: Machine, visible: readonly Gpu[]): string[] {
   const [first] = visible;
   if (gpus.length === 0) return ['no NVIDIA driver answers here (nvidia-smi is missing or lists no GPU)'];
   if (first === undefined) return [`CUDA_VISIBLE_DEVICES="${visibleDevices}" hides all ${gpus.length} GPUs`];
   const { driver, name, computeCapability } = first;
+  const others = [visible.length > 1 ? severalVisible(visible.length) : undefined, limitProblem(memoryLimitMib, first)];
+  const problems = others.filter((problem) => problem !== undefined);
   if (!isAtLeast(driver, oldestDriver)) {
-    return [`driver ${driver} is too old: CUDA 12 needs ${oldestDriver[0]} or newer; update the driver`];
+    problems.push(`driver ${driver} is too old: CUDA 12 needs ${oldestDriver[0]} or newer; update the driver`);
+  } else if ((computeCapability ?? 0) > machineCodeUpTo && !isAtLeast(driver, oldestForPtx)) {
+    problems.push(`driver ${driver} is too old for the kernels of the ${name}: it needs ${oldestForPtx[0]} or newer`);
   }
-  if ((computeCapability ?? 0) > machineCodeUpTo && !isAtLeast(driver, oldestForPtx)) {
-    return [`driver ${driver} is too old for the kernels of the ${name}: it needs ${oldestForPtx[0]} or newer`];
-  }
-  return [];
+  return problems;
 }
 
 function libraryProblems(files: readonly string[]): string[] {
@@ -94,12 +96,6 @@ function libraryProblems(files: readonly string[]): string[] {
 function notesOn(visible: readonly Gpu[]): string[] {
   const notes: string[] = [];
   const driver = visible[0]?.driver ?? '';
-  if (visible.length > 1) {
-    const last = visible.length - 1;
-    notes.push(
-      `${visible.length} GPUs are visible and a process computes on the first; CUDA_VISIBLE_DEVICES=0 … ${last} chooses`,
-    );
-  }
   if (!isAtLeast(driver, cudaDriver)) {
     notes.push(
       `driver ${driver} is older than CUDA ${cudaVersion}'s own (${cudaDriver.join('.')}); it runs by CUDA 12's minor compatibility`,

@@ -3,6 +3,7 @@ import { existsSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { findCudaFiles } from './cuda-files.ts';
+import { gpuMemoryLimitMib } from './gpu-settings.ts';
 import type { Release } from './release.ts';
 
 /** An NVIDIA GPU, as nvidia-smi describes it. */
@@ -29,6 +30,8 @@ export interface Machine {
   gpus: readonly Gpu[];
   /** CUDA_VISIBLE_DEVICES. */
   visibleDevices: string | undefined;
+  /** What the engine may take of a GPU; undefined where there is no limit. */
+  memoryLimitMib: number | undefined;
   /** Paths of CUDA's libraries that programs can find here, whatever their version; the first of a name counts. */
   cudaFiles: readonly string[];
 }
@@ -66,6 +69,7 @@ export async function inspectMachine(
     freeBytes: freeBytes(folder),
     gpus,
     visibleDevices: env['CUDA_VISIBLE_DEVICES'],
+    memoryLimitMib: gpuMemoryLimitMib(env),
     cudaFiles: findCudaFiles(folder, env['LD_LIBRARY_PATH'], linker ?? ''),
   };
 }
