@@ -86,7 +86,7 @@ describe('bench train', () => {
   });
 
   it('refuses in one sentence what it cannot do', async function () {
-    this.timeout(10_000);
+    this.timeout(30_000);
     await refused(['train'], /--model: one of mnist, .*resnet50 is needed/);
     await refused(['train', '--model', 'lenet'], /--model lenet/);
     await refused(['train', '--model', 'alexnet', '--image-size', '20'], /imageSize.*57/);
