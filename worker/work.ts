@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { type Lanes, startLanes } from './communication/lanes.ts';
+import { type Lanes, startLanes, usualLanes } from './communication/lanes.ts';
 import { ComputeLink } from './compute-link.ts';
 import { type Context, times } from './context.ts';
 import { type Ending, endingOf, isSuffered, terminated, WorkerError } from './ending.ts';
@@ -76,8 +76,7 @@ function openLanes({ config, environment }: Context): Promise<Lanes> {
   return startLanes({
     host: environment.podIp,
     port: config.communication.port,
-    // Lanes sum on the CPU beside the engine: one for every four cores keeps half of them for computing.
-    lanes: Math.max(1, Math.min(4, Math.floor(availableParallelism() / 4))),
+    lanes: usualLanes(availableParallelism()),
     rank: config.rank,
     worldSize: config.worldSize,
     // All ranks need one fence before they have spoken; a rank comes once in an attempt, membership sees to that.

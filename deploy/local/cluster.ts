@@ -9,6 +9,7 @@ import { startOperator } from '@hayate/operator/main.ts';
 import type { Logger } from 'pino';
 import { kubeconfig, startEmbeddedApi } from './api/server.ts';
 import { claimAddressBlock } from './kubelet/addresses.ts';
+import { gpuResource } from './kubelet/gpus.ts';
 import { startKubelet } from './kubelet/kubelet.ts';
 import { podApi } from './kubelet/pod-api.ts';
 import { podLogs } from './kubelet/pod-logs.ts';
@@ -30,6 +31,8 @@ export interface ClusterOptions {
   directory: string;
   /** Of the API; 0 or none = a free one. */
   port?: number;
+  /** GPUs that workers may have, one each, by their names for CUDA_VISIBLE_DEVICES. */
+  gpus: readonly string[];
   log: Logger;
   /** Aborts the start: what had been started is closed again. */
   signal?: AbortSignal;
@@ -43,7 +46,7 @@ const workerMain = fileURLToPath(import.meta.resolve('@hayate/worker/main.ts'));
 
 /** Brings a cluster up. What had been started is closed again when a later part fails. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const { directory, log } = options;
+  const { directory, gpus, log } = options;
   const unlessAborted = abortable(options.signal);
   const closers: ((graceMs: number) => Promise<void>)[] = [];
   const close = async (graceMs = graceMsByDefault) => {
@@ -58,6 +61,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       crds: [trainingJobDefinition()],
       now: () => new Date(),
       randomBytes,
+      devices: gpus.length > 0 ? { [gpuResource]: gpus.length } : {},
     });
     closers.push(() => api.close());
     const config = kubeconfig(api.url);
@@ -71,6 +75,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       startKubelet(podApi(client, Math.random, onProblem), await claimAddressBlock(process.pid % 1024), {
         directory: run,
         nodeName,
+        gpus,
         defaultCommand: [process.execPath, workerMain],
         environment: process.env,
         nodePath: process.execPath,

@@ -1,4 +1,6 @@
+import { fileURLToPath } from 'node:url';
 import type { TrainingProgram } from '../../worker/program/define.ts';
+import type { ProgramSource } from '../../worker/program/load.ts';
 import { type BuiltinName, loadBuiltin } from '../../worker/program/load.ts';
 import { parseParameters } from '../../worker/program/parameters.ts';
 import { wholeNumber } from './document.ts';
@@ -19,6 +21,8 @@ export interface Model {
   name: string;
   /** A program of the benchmarks' own; the others come with Hayate. */
   program?: TrainingProgram;
+  /** Where a worker finds that program. */
+  module?: string;
   /** Batch where none is asked for. */
   batch: number;
   /** Takes --image-size and --width. */
@@ -27,7 +31,13 @@ export interface Model {
 
 export const models: readonly Model[] = [
   { name: 'mnist', batch: 64, isSized: false },
-  { name: 'vgg', program: vgg, batch: 16, isSized: false },
+  {
+    name: 'vgg',
+    program: vgg,
+    module: fileURLToPath(new URL('./programs/vgg.ts', import.meta.url)),
+    batch: 16,
+    isSized: false,
+  },
   { name: 'alexnet', batch: 128, isSized: true },
   { name: 'vgg16', batch: 64, isSized: true },
   { name: 'resnet50', batch: 64, isSized: true },
@@ -62,6 +72,11 @@ export async function trainingOf({ name, program: own, batch: usual }: Model, va
   } catch (error) {
     throw new RangeError(`${name}: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** The same for a worker, which loads its program itself. */
+export function sourceOf({ name, module }: Model): ProgramSource {
+  return module === undefined ? { builtin: name as BuiltinName } : { module };
 }
 
 const seed = 42;

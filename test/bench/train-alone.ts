@@ -37,9 +37,9 @@ export async function trainAlone(
     training,
     exchange: loopback(training.buckets),
     state: training.initial,
-    rank: 1, // evaluates nothing and saves nothing
+    rank: 0,
     worldSize: 1,
-    steps: observed + 1, // the last step takes in its own sums too
+    steps: Number.MAX_SAFE_INTEGER,
     checkpointEverySteps: Number.MAX_SAFE_INTEGER,
     clock: () => performance.now(),
     post: (message) => {
@@ -60,7 +60,8 @@ export async function trainAlone(
         console.error(message.warning);
       }
     },
-    stopAfter: () => undefined,
+    // The last step takes in its own sums too. Who stops before the end evaluates nothing and saves nothing.
+    stopAfter: () => observed + 1,
   });
   const [first, last] = [endedMs[warmUpSteps - 1], endedMs[counted - 1]] as [number, number];
   return {

@@ -80,8 +80,13 @@ describe('bench train', () => {
     );
   });
 
+  it('goes on where the data of a model begins again', async () => {
+    const { results } = await bench('train', '--model', 'mnist', '--batch', '2900', '--warm-up', '1', '--steps', '1');
+    assert.ok((results[0] as Row).stepSeconds > 0);
+  });
+
   it('refuses in one sentence what it cannot do', async function () {
-    this.timeout(10_000);
+    this.timeout(30_000);
     await refused(['train'], /--model: one of mnist, .*resnet50 is needed/);
     await refused(['train', '--model', 'lenet'], /--model lenet/);
     await refused(['train', '--model', 'alexnet', '--image-size', '20'], /imageSize.*57/);

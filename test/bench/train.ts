@@ -1,5 +1,7 @@
-/** `npm run bench -- train`: seconds of a training step in one process, ours or TensorFlow.js's own. */
+/** `npm run bench -- train`: seconds of a training step in one process, ours or TensorFlow.js's own, or in several. */
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { usualLanes } from '../../worker/communication/lanes.ts';
 import { reuseSentence } from '../../worker/memory/reuse-sentence.ts';
 import { type BenchDocument, thisMachine, wholeNumber } from './document.ts';
 import { engineOptions, engineSettings } from './engine-options.ts';
@@ -7,6 +9,7 @@ import { gpuName } from './gpu-name.ts';
 import { chosenModels, type Model, modelOptions, models, trainingOf } from './models.ts';
 import { profileLines } from './profile.ts';
 import { type Asked, type EngineChoice, measure, summaryOf } from './train-measure.ts';
+import { runWorld } from './train-world-report.ts';
 
 const engines: readonly EngineChoice[] = ['wasm', 'native', 'stock', 'stock-node'];
 
@@ -40,6 +43,8 @@ export async function run(argv: string[]): Promise<void> {
       'resident-batch': { type: 'boolean', default: false },
       'hand-over': { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
+      world: { type: 'string', default: '1' },
+      lanes: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
   });
@@ -76,6 +81,9 @@ export async function run(argv: string[]): Promise<void> {
     isHandingOver: values['hand-over'],
     isProfiling: values.profile,
   };
+  const world = wholeNumber('world', values.world, 1, 64);
+  const lanes = wholeNumber('lanes', values.lanes ?? String(usualLanes(availableParallelism())), 1, 16);
+  if (world > 1) return runWorld(model, asked, { world, lanes, json: values.json });
   const measured = await measure(asked);
   const result: Result = {
     model: model.name,

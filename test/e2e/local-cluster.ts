@@ -11,11 +11,11 @@ import pino from 'pino';
 
 export const jobs: Resource = { group: resource.group, version: resource.version, plural: resource.plural };
 
-/** A cluster of its own in a fresh directory; `close` also removes the directory. */
-export async function freshCluster(): Promise<Cluster & { remove(): Promise<void> }> {
+/** A cluster of its own in a fresh directory, with GPUs of these names; `remove` also removes the directory. */
+export async function freshCluster(gpus: readonly string[] = []): Promise<Cluster & { remove(): Promise<void> }> {
   const directory = await mkdtemp(path.join(tmpdir(), 'hayate-e2e-'));
   const log = pino(pino.destination(path.join(directory, 'cluster.log')));
-  const cluster = await startCluster({ directory, log });
+  const cluster = await startCluster({ directory, gpus, log });
   return Object.assign(cluster, {
     remove: async () => {
       await cluster.close();

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { env } from 'node:process';
+import { cachePaths } from '../../worker/engine/native/cache.ts';
+import { cpuRelease } from '../../worker/engine/native/release.ts';
 import { stagingProblem } from '../../worker/engine/native/staged.ts';
 import { WorkerRig } from './worker-group.ts';
 
@@ -50,6 +53,16 @@ describe('workers on the native engine', function () {
     const { code, termination } = await only!.ended;
     assert.equal(code, 15, only!.output);
     assert.match(termination?.message ?? '', /npm run native -- cpu/);
+  });
+
+  it('exit 15 where the engine that is staged cannot be loaded, and say what to remove', async () => {
+    const { library, addonFolder, addon } = cachePaths({ XDG_CACHE_HOME: rig.directory }, cpuRelease);
+    for (const folder of [library, addonFolder]) mkdirSync(folder, { recursive: true });
+    writeFileSync(addon, 'half a downl');
+    const [only] = rig.start({ worldSize: 1, env: { XDG_CACHE_HOME: rig.directory } });
+    const { code, termination } = await only!.ended;
+    assert.equal(code, 15, only!.output);
+    assert.match(termination?.message ?? '', /cannot be loaded \(.*\); remove .* and run npm run native -- cpu/);
   });
 
   it('exit 15 where the job asks for a GPU and nothing is staged for one, whatever else could compute', async () => {

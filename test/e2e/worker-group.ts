@@ -17,6 +17,9 @@ const main = path.resolve(import.meta.dirname, '../../worker/main.ts');
 /** Program for tests, see programs/small.ts. */
 export const small = { module: path.resolve(import.meta.dirname, 'programs/small.ts') };
 
+/** A program whose step the wasm engine has no room for; its batch is 4096. */
+export const large = { module: path.resolve(import.meta.dirname, 'programs/large.ts') };
+
 export interface GroupSetting {
   worldSize?: number;
   attempt?: number;

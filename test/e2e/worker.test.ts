@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { workerReport } from '@hayate/crds/worker-config.ts';
-import { type GroupSetting, range, small, type WorkerProcess, WorkerRig } from './worker-group.ts';
+import { type GroupSetting, large, range, small, type WorkerProcess, WorkerRig } from './worker-group.ts';
 
 const ends = (workers: readonly WorkerProcess[]) => Promise.all(workers.map(({ ended }) => ended));
 const outputs = (workers: readonly WorkerProcess[]) => workers.map(({ output }) => output).join('\n');
@@ -113,6 +113,15 @@ describe('worker processes', function () {
     );
     const said = all.map(({ termination }) => termination?.message ?? '').join('\n');
     assert.match(said, /NaN|finite/);
+  });
+
+  it('end with 12 where memory runs out in the middle of a step, and name the kernel', async () => {
+    const [only] = rig.start({ worldSize: 1, program: large, globalBatchSize: 4096, env: { HAYATE_ENGINE: 'wasm' } });
+    const { code, termination } = await only!.ended;
+    assert.equal(code, 12, only!.output);
+    assert.deepEqual([termination?.class, termination?.reason], ['outOfMemory', 'OutOfMemory']);
+    assert.match(termination?.message ?? '', /^no memory left while running \w+; use a smaller batch or more ranks$/);
+    assert.ok(!readdirSync(rig.directory).includes('checkpoints'));
   });
 
   it('end a stuck exchange after its timeout, with the missing rank named', async () => {

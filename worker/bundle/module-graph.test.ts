@@ -4,7 +4,25 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { BundleError } from './bundle-error.ts';
 import { loadedFiles } from './module-graph.ts';
-import { resolveAsNode } from './resolution.ts';
+import { type Resolve, resolveAsNode } from './resolution.ts';
+
+describe('what a bundle holds of this checkout', () => {
+  it('includes every script that a benchmark or a worker starts as a thread or a process of its own', () => {
+    const root = path.resolve(import.meta.dirname, '../..');
+    const own: Resolve = (reference, specifier, from) =>
+      specifier.startsWith('.') ? resolveAsNode(reference, specifier, from) : 'builtin';
+    const files = new Set(loadedFiles(root, ['test/bench/main.ts', 'worker/main.ts'], own));
+    const bench = [
+      'allreduce-rank.ts',
+      'train-rank.ts',
+      'train-rank-thread.ts',
+      'train-rank-resident.ts',
+      'programs/vgg.ts',
+    ];
+    const threads = ['worker/compute/thread.ts', 'worker/communication/lane-thread.ts'];
+    for (const file of [...bench.map((name) => `test/bench/${name}`), ...threads]) assert.ok(files.has(file), file);
+  });
+});
 
 describe('loadedFiles', () => {
   let root: string;

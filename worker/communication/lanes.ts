@@ -45,6 +45,11 @@ export interface Lanes {
   close(): Promise<void>;
 }
 
+/** Lanes of a rank on a machine of so many cores: they sum on the CPU beside the engine, and one for every four cores keeps half of them for computing. */
+export function usualLanes(cores: number): number {
+  return Math.max(1, Math.min(4, Math.floor(cores / 4)));
+}
+
 /** Starts the lane threads. Rejects with `portInUse`. */
 export async function startLanes(options: LanesOptions): Promise<Lanes> {
   const fence = fenceHash(options.fence);

@@ -148,6 +148,48 @@ describe('runTraining', () => {
     assert.equal(again.finished.accuracy, done.finished.accuracy);
   });
 
+  describe('without an exchange', () => {
+    it('goes on from a snapshot, and from where it was stopped, to the bits of a run with one', async () => {
+      const withExchange = await run(await build(everything, 8));
+      const training = await build(everything, 8, { alone: true });
+      const undisturbed = await run(training);
+      const stopped = await run(training, { stopAfter: () => 7 });
+      assert.deepEqual([stopped.finished.stopped, stopped.finished.state.step], [true, 7]);
+      const states = of(undisturbed, 'snapshot').map(({ state }) => state);
+      assert.deepEqual(
+        states.map(({ step }) => step),
+        [5, 10],
+      );
+      for (const state of [...states, stopped.finished.state]) {
+        const resumed = await run(training, { state });
+        assert.deepEqual(bits(resumed.finished.state), bits(withExchange.finished.state));
+        assert.equal(resumed.finished.accuracy, withExchange.finished.accuracy);
+      }
+    });
+
+    it('posts the losses of a run with one, and never stood still for sums', async () => {
+      const [alone, exchanging] = [
+        await run(await build(everything, 8, { alone: true })),
+        await run(await build(everything, 8)),
+      ];
+      const losses = (result: Run) => of(result, 'step').map(({ loss }) => loss);
+      assert.deepEqual(losses(alone), losses(exchanging));
+      assert.ok(of(alone, 'step').every(({ exposedSeconds }) => exposedSeconds === 0));
+    });
+
+    it('ends in the step whose numbers are no longer finite, as a run with one', async () => {
+      const explosive = { ...everything, optimizer: () => ({ kind: 'sgd', learningRate: 1e38 }) as const };
+      for (const alone of [false, true]) {
+        const training = await build(explosive, 8, { alone });
+        await assert.rejects(run(training), (error: unknown) => {
+          const { class: cause, step, message } = failureOf(error, 2);
+          assert.match(message, /became NaN or infinite in step 2/);
+          return cause === 'nonFinite' && step === 1;
+        });
+      }
+    });
+  });
+
   it('scales the sum by 1 / worldSize', async () => {
     const training = await build(everything, 8);
     const twice = loopback(training.buckets);

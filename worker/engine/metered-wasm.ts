@@ -1,6 +1,7 @@
 import { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { backend_util, DataId, DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import { ByteMeter, bytesPerElement, elementsOf } from './device.ts';
+import type { HostData } from './engine.ts';
 
 type WasmModule = BackendWasm['wasm'];
 
@@ -37,8 +38,19 @@ export class MeteredWasm extends BackendWasm {
     dtype: DataType,
     refCount: number,
   ): void {
-    super.move(dataId, values, shape, dtype, refCount);
+    super.move(dataId, null, shape, dtype, refCount);
     const bytes = elementsOf(shape) * bytesPerElement(dtype);
+    const { memoryOffset } = this.bufferOf({ dataId });
+    if (memoryOffset === 0 && bytes > 0) {
+      // The backend would take this for an address, and write over what lies there.
+      super.disposeData(dataId, true);
+      throw new RangeError(`allocation failed: ${bytes} bytes beside ${this.meter.live} in WebAssembly's memory`);
+    }
+    if (values !== null) {
+      const { buffer, byteOffset } = values as HostData;
+      const { HEAPU8: heap } = this.wasm as unknown as { HEAPU8: Uint8Array };
+      heap.set(new Uint8Array(buffer, byteOffset, bytes), memoryOffset);
+    }
     this.counted.set(dataId, bytes);
     this.meter.hold(bytes);
   }
@@ -78,7 +90,7 @@ export class MeteredWasm extends BackendWasm {
     }
   }
 
-  private bufferOf(info: TensorInfo): Buffer {
+  private bufferOf(info: Pick<TensorInfo, 'dataId'>): Buffer {
     return (this as unknown as { dataIdMap: Map<DataId, Buffer> }).dataIdMap.get(info.dataId) as Buffer;
   }
 }

@@ -1,5 +1,7 @@
+import { env } from 'node:process';
 import { openCpuEngine } from './cpu.ts';
 import { type Engine, type EngineName, type EngineSettings, hostFloat32 } from './engine.ts';
+import { refuseLimitAboveGpu } from './native/memory-limit.ts';
 import { openNativeEngine } from './native/open.ts';
 import { openWasmEngine } from './wasm.ts';
 
@@ -11,6 +13,7 @@ export async function openEngine(name: EngineName, settings: EngineSettings = ho
     case 'cpu':
       return openCpuEngine();
     case 'native':
+      if (settings.device === 'gpu') await refuseLimitAboveGpu(env);
       return openNativeEngine(settings);
     default:
       return unknown(name);

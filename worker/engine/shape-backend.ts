@@ -5,12 +5,11 @@ import { elementsOf } from './device.ts';
 import type { HostData } from './engine.ts';
 import { MeteredWasm } from './metered-wasm.ts';
 
-/** A WASM module without memory: addresses are handed out, nothing lies behind them. */
+/** A WASM module without memory: nothing lies behind the address that it hands out. */
 function emptyModule(): BackendWasm['wasm'] {
-  let next = 64;
   const nothing = () => undefined;
   return {
-    _malloc: (bytes: number) => (next += bytes + 64) - bytes,
+    _malloc: () => 64,
     _free: nothing,
     HEAPU8: { set: nothing },
     tfjs: {

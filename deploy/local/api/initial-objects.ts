@@ -7,15 +7,22 @@ import { permanentNamespaces } from './write/delete.ts';
 /** Name of the one node, which the process kubelet binds pods to. */
 const nodeName = 'local';
 
-/** Puts in what a cluster has from the start: its namespaces, its node and the definitions of its custom resources. */
-export function plantInitialObjects(backend: Backend, crds: readonly CustomResourceDefinition[]): void {
+/**
+ * Puts in what a cluster has from the start: its namespaces, its node with `devices` of each extended resource, and the
+ * definitions of its custom resources.
+ */
+export function plantInitialObjects(
+  backend: Backend,
+  crds: readonly CustomResourceDefinition[],
+  devices: Readonly<Record<string, number>>,
+): void {
   const time = kubeTime(backend.now());
   const born = (name: string) => ({ name, uid: newUid(backend.randomBytes), creationTimestamp: time });
   for (const name of permanentNamespaces) {
     const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: born(name) };
     backend.store.put('namespaces', coreDefaults(namespace));
   }
-  backend.store.put('nodes', localNode(born(nodeName), time));
+  backend.store.put('nodes', localNode(born(nodeName), time, devices));
   for (const crd of crds) {
     const { names, versions } = crd.spec;
     const condition = (type: string, reason: string) => ({ type, status: 'True', reason, lastTransitionTime: time });
@@ -32,7 +39,12 @@ export function plantInitialObjects(backend: Backend, crds: readonly CustomResou
 }
 
 /** The one node that pods run on: this machine. */
-function localNode(metadata: KubeObject['metadata'], time: string): KubeObject {
+function localNode(
+  metadata: KubeObject['metadata'],
+  time: string,
+  devices: Readonly<Record<string, number>>,
+): KubeObject {
+  const counts = Object.fromEntries(Object.entries(devices).map(([name, count]) => [name, String(count)]));
   const ready = {
     type: 'Ready',
     status: 'True',
@@ -45,6 +57,8 @@ function localNode(metadata: KubeObject['metadata'], time: string): KubeObject {
     metadata: { ...metadata, labels: { 'kubernetes.io/hostname': metadata.name } },
     spec: {},
     status: {
+      capacity: counts,
+      allocatable: counts,
       addresses: [{ type: 'InternalIP', address: '127.0.0.1' }],
       conditions: [{ ...ready, lastHeartbeatTime: time, lastTransitionTime: time }],
     },

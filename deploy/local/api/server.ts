@@ -54,8 +54,10 @@ export async function startEmbeddedApi(options: {
   now: () => Date;
   randomBytes: (n: number) => Uint8Array;
   limits?: Partial<ApiLimits>;
+  /** How many the node has of each extended resource. */
+  devices?: Readonly<Record<string, number>>;
 }): Promise<EmbeddedApi> {
-  const { crds, now, randomBytes } = options;
+  const { crds, now, randomBytes, devices = {} } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const backend: Backend = {
     store: new Store(now().getTime(), limits.logEvents),
@@ -63,7 +65,7 @@ export async function startEmbeddedApi(options: {
     now,
     randomBytes,
   };
-  plantInitialObjects(backend, crds);
+  plantInitialObjects(backend, crds, devices);
   const secret = Buffer.from(randomBytes(24)).toString('base64url');
   const documents = describeServer(backend.types);
   let logSource: LogSource | undefined;

@@ -23,8 +23,15 @@ describe('hayate', () => {
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-  function begin(args: string[]): { child: ChildProcess; ended: Promise<Run>; out: () => string } {
-    const child = spawn(process.execPath, [hayate, ...args], { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
+  function begin(
+    args: string[],
+    env: NodeJS.ProcessEnv = process.env,
+  ): { child: ChildProcess; ended: Promise<Run>; out: () => string } {
+    const child = spawn(process.execPath, [hayate, ...args], {
+      cwd: directory,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let out = '';
     let err = '';
     child.stdout.on('data', (chunk: Buffer) => {
@@ -38,6 +45,16 @@ describe('hayate', () => {
   }
 
   const run = (...args: string[]) => begin(args).ended;
+
+  /** An environment in which nvidia-smi lists so many GPUs. */
+  function machineWith(gpus: number): NodeJS.ProcessEnv {
+    const bin = join(directory, 'bin');
+    mkdirSync(bin);
+    const lines = Array.from({ length: gpus }, (_, i) => `echo "GPU-${i}, NVIDIA H200, 580.159.04, 143771, 9.0"\n`);
+    writeFileSync(join(bin, 'nvidia-smi'), `#!/bin/sh\n${lines.join('')}`, { mode: 0o755 });
+    const { CUDA_VISIBLE_DEVICES: _, ...env } = process.env;
+    return { ...env, PATH: `${bin}:${env['PATH']}` };
+  }
 
   /** A manifest whose workers follow a script instead of training. */
   function manifest(name: string, script: string, more: object = {}): string {
@@ -170,6 +187,26 @@ describe('hayate', () => {
       out,
       /doomed failed after .*\n\nThe last 2 lines of doomed-w1-a1 .*\n {2}rank 1 of 2 begins, attempt 1\n {2}about to fail/,
     );
+  });
+
+  it('gives each worker of a job that asks for GPUs one of its own', async () => {
+    const noting = "require('node:fs').appendFileSync('seen', process.env.CUDA_VISIBLE_DEVICES + '\\n');";
+    const container = { name: 'worker', command: [process.execPath, '-e', noting + scriptedWorker] };
+    const workers = { replicas: 2, resourceName: 'nvidia.com/gpu', template: { spec: { containers: [container] } } };
+    const path = manifest('pair', 'steps', { workers });
+    const { status, out, err } = await begin(['run', path, '--directory', 'kept'], machineWith(2)).ended;
+    assert.equal(status, 0, out + err);
+    const [made = ''] = readdirSync(join(directory, 'kept', 'runs'));
+    const seen = readFileSync(join(directory, 'kept', 'runs', made, 'work', 'default', 'pair', 'seen'), 'utf8');
+    assert.deepEqual(seen.trim().split('\n').sort(), ['GPU-0', 'GPU-1']);
+  });
+
+  it('starts nothing where a job asks for more GPUs than there are, and says how many are missing', async () => {
+    const path = manifest('pair', 'steps', { workers: { replicas: 2, resourceName: 'nvidia.com/gpu' } });
+    const { status, out, err } = await begin(['run', path], machineWith(1)).ended;
+    assert.deepEqual([status, out], [1, '']);
+    assert.match(err, /^hayate: .*pair\.yaml: pair needs 2 nvidia\.com\/gpu, .* has 1: 1 missing; .*\n$/);
+    assert.deepEqual(readdirSync(directory).sort(), ['bin', 'pair.yaml']);
   });
 
   it('gives up at once on a worker that cannot be started', async () => {

@@ -8,6 +8,7 @@ import { abortOnInterrupt } from './interrupt.ts';
 import { type Manifest, type ManifestFile, problemLine, readManifests } from './manifest.ts';
 import type { Terminal } from './output.ts';
 import { CommandProblem } from './problem.ts';
+import type { TrainRequest } from './train.ts';
 
 const interruptedStatus = 130;
 
@@ -16,6 +17,7 @@ const slowCommands = {
   train: async () => (await import('./train.ts')).train,
   up: async () => (await import('./up.ts')).up,
   plan: async () => (await import('./plan.ts')).plan,
+  gpus: async () => (await import('./gpus.ts')).machineGpus,
 };
 
 /** Runs one command. @returns the exit status */
@@ -23,14 +25,14 @@ async function execute(command: Command, terminal: Terminal, signal: AbortSignal
   switch (command.kind) {
     case 'start': {
       const jobs = readJobs([exampleManifest], terminal);
-      return jobs === undefined ? 2 : (await slowCommands.train())({ ...command, jobs, keep: false }, terminal, signal);
+      return jobs === undefined ? 2 : trainHere({ ...command, jobs, keep: false }, terminal, signal);
     }
     case 'run': {
       const jobs = readJobs(command.files, terminal);
-      return jobs === undefined ? 2 : (await slowCommands.train())({ ...command, jobs }, terminal, signal);
+      return jobs === undefined ? 2 : trainHere({ ...command, jobs }, terminal, signal);
     }
     case 'up':
-      return (await slowCommands.up())(command, terminal, signal);
+      return (await slowCommands.up())(command, terminal, signal, await gpusHere());
     case 'validate': {
       const jobs = readJobs(command.files, terminal);
       for (const job of jobs ?? []) terminal.write(`${job.file}: ${job.name} is right\n`);
@@ -49,6 +51,14 @@ async function execute(command: Command, terminal: Terminal, signal: AbortSignal
     default:
       return assertNever(command);
   }
+}
+
+async function trainHere(request: TrainRequest, terminal: Terminal, signal: AbortSignal): Promise<number> {
+  return (await slowCommands.train())(request, terminal, signal, await gpusHere());
+}
+
+async function gpusHere(): Promise<readonly string[]> {
+  return (await slowCommands.gpus())(process.env);
 }
 
 /** Jobs of all files, or undefined after every problem of every file has been printed. */

@@ -37,7 +37,14 @@ async function predict(job: Manifest, workspaceBytes: number, cwd: string, env: 
   try {
     const program = await loadProgram(training.program, cwd);
     const parameters = parseParameters(program, training.parameters);
-    const request = { program, parameters, batchSize, seed: training.seed, recycling: memory.recycling };
+    const request = {
+      program,
+      parameters,
+      batchSize,
+      seed: training.seed,
+      recycling: memory.recycling,
+      alone: workers.replicas === 1,
+    };
     return {
       name: job.name,
       namespace: job.namespace,

@@ -4,7 +4,7 @@
  */
 export class CommandProblem extends Error {
   override readonly name = 'CommandProblem';
-  readonly code: 'BadInput' | 'InUse' | 'Unwritable';
+  readonly code: 'BadInput' | 'InUse' | 'Insufficient' | 'Unwritable';
   readonly exitCode: 1 | 2;
   readonly retryable: boolean;
 

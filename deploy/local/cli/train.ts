@@ -5,6 +5,7 @@ import { isAlreadyExists } from '@hayate/operator/kube/errors.ts';
 import { type Cluster, startCluster } from '../cluster.ts';
 import { type FollowedJob, followJobs } from './follow.ts';
 import { count } from './format.ts';
+import { refuseMissingGpus } from './gpus.ts';
 import { hopelessFailure, isOver, lastCause } from './job-state.ts';
 import { endOfLog, readReports } from './leavings.ts';
 import type { Manifest } from './manifest.ts';
@@ -28,14 +29,22 @@ const tailLines = 12;
 
 /**
  * Brings a cluster up, trains the jobs, reports and takes everything down.
- * @returns the exit status: 0 all succeeded, 1 not all, 130 interrupted
+ * @param gpus of this machine, by their names for CUDA_VISIBLE_DEVICES
+ * @returns the exit status: 0 all succeeded, 1 not all, 130 interrupted. Throws CommandProblem where GPUs are missing
  */
-export async function train(request: TrainRequest, terminal: Terminal, signal: AbortSignal): Promise<number> {
+export async function train(
+  request: TrainRequest,
+  terminal: Terminal,
+  signal: AbortSignal,
+  gpus: readonly string[],
+): Promise<number> {
+  refuseMissingGpus(request.jobs, gpus);
   const output = request.json ? jsonOutput(terminal) : peopleOutput(terminal);
   const run = freshRun(request.directory, request.kind, terminal.now(), terminal.pid);
   let cluster: Cluster | undefined;
   try {
-    cluster = await startCluster({ directory: run.path, log: fileLog(join(run.path, 'cluster.log')), signal });
+    const log = fileLog(join(run.path, 'cluster.log'));
+    cluster = await startCluster({ directory: run.path, gpus, log, signal });
     output.cluster(cluster);
     const results = await trainOn(cluster, request, output, terminal, signal);
     if (request.keep && !signal.aborted) {

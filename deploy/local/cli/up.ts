@@ -15,12 +15,13 @@ export async function up(
   request: { directory: string; port: number },
   terminal: Terminal,
   signal: AbortSignal,
+  gpus: readonly string[],
 ): Promise<number> {
   const held = holdDirectory(request.directory, terminal.pid);
   try {
     for (const name of ['logs', 'pods']) rmSync(join(held.path, name), { recursive: true, force: true });
     const log = fileLog(join(held.path, 'cluster.log'));
-    const cluster = await startCluster({ directory: held.path, port: request.port, log, signal }).catch(
+    const cluster = await startCluster({ directory: held.path, port: request.port, gpus, log, signal }).catch(
       (error: unknown) => {
         throw portProblem(error, request.port);
       },

@@ -8,6 +8,8 @@ export interface PodFacts {
   nodeName: string;
   hostsFile: string;
   terminationLog: string;
+  /** GPUs that are the pod's own, by their names for CUDA_VISIBLE_DEVICES. */
+  gpus: readonly string[];
 }
 
 /** Of the kubelet's own environment only these reach a pod; a debugger's NODE_OPTIONS, say, stays out. */
@@ -25,13 +27,13 @@ const inherited = [
   'HAYATE_GPU_ALLOCATOR',
   'HAYATE_GPU_DETERMINISTIC',
   'XDG_CACHE_HOME',
-  'CUDA_VISIBLE_DEVICES',
   'LD_LIBRARY_PATH',
 ] as const;
 
 /**
  * Environment of a pod's process: the container's own variables over a minimal base. `$(NAME)` in a value refers
- * to a variable named before it. `problems` name each variable that cannot be had on one machine.
+ * to a variable named before it. `problems` name each variable that cannot be had on one machine. GPUs that were given
+ * to the pod are all that it sees, whatever the manifest says: a container too has no others.
  */
 export function podEnvironment(
   pod: Pod,
@@ -46,6 +48,9 @@ export function podEnvironment(
     if (value !== undefined) env[name] = value;
   }
   env['PATH'] = [dirname(nodePath), env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin'].join(delimiter);
+  // A pod that asks for no GPU finds none, as in a cluster, unless the person at this machine wants them all to compute on one.
+  const shared = host['HAYATE_DEVICE'] === 'gpu' ? host['CUDA_VISIBLE_DEVICES'] : '';
+  if (shared !== undefined) env['CUDA_VISIBLE_DEVICES'] = shared;
   env['HOSTNAME'] = pod.spec.hostname ?? pod.metadata.name;
   const problems: string[] = [];
   for (const variable of container.env ?? []) {
@@ -59,6 +64,7 @@ export function podEnvironment(
     }
     env[variable.name] = expand(value ?? '', env);
   }
+  if (facts.gpus.length > 0) env['CUDA_VISIBLE_DEVICES'] = facts.gpus.join(',');
   env['HAYATE_POD_IP'] = facts.ip;
   env['HAYATE_HOSTS_FILE'] = facts.hostsFile;
   env['HAYATE_TERMINATION_LOG'] = facts.terminationLog;

@@ -94,6 +94,7 @@ describe('startKubelet', () => {
     host = {
       directory: runDirectory(root),
       nodeName: 'local',
+      gpus: ['GPU-a', 'GPU-b'],
       defaultCommand: [process.execPath, '-e', "console.log('default')"],
       environment: { PATH: process.env['PATH'], NODE_OPTIONS: '--bad', SECRET: 'x' },
       nodePath: process.execPath,
@@ -161,6 +162,45 @@ describe('startKubelet', () => {
     assert.equal(seen['HAYATE_HOSTS_FILE'], host.directory.hostsFile);
     assert.equal(seen['SECRET'], undefined);
     assert.equal(seen['NODE_OPTIONS'], undefined);
+  });
+
+  it('gives pods a GPU each, lets the next wait with a reason, and gives it the one that comes back', async () => {
+    const show = `console.log('sees ' + process.env.CUDA_VISIBLE_DEVICES); ${patient}`;
+    const asking = (name: string) =>
+      pod(name, { command: script(show), resources: { limits: { 'nvidia.com/gpu': '1' } } });
+    for (const name of ['a', 'b', 'c']) api.put(asking(name));
+    api.put(pod('d', { command: script(show) }));
+    await until('all but one', () => ['uid-a', 'uid-b', 'uid-d'].every((uid) => log(uid).includes('up')));
+    const seen = (uid: string) => /sees (.*)$/m.exec(log(uid))?.[1];
+    assert.deepEqual(['uid-a', 'uid-b', 'uid-d'].map(seen), ['GPU-a', 'GPU-b', '']);
+    const waiting = api.get('uid-c');
+    assert.equal(waiting.spec.nodeName, undefined);
+    assert.equal(waiting.status?.phase, 'Pending');
+    const [scheduled] = waiting.status?.conditions ?? [];
+    assert.deepEqual(
+      [scheduled?.type, scheduled?.status, scheduled?.reason],
+      ['PodScheduled', 'False', 'Unschedulable'],
+    );
+    assert.match(scheduled?.message ?? '', /^0\/1 nodes are available: 1 Insufficient nvidia\.com\/gpu\./);
+    api.delete('uid-b', 30);
+    await until('its turn', () => log('uid-c').includes('up'));
+    assert.equal(seen('uid-c'), 'GPU-b');
+    assert.equal(api.get('uid-c').status?.conditions.find(({ type }) => type === 'PodScheduled')?.status, 'True');
+  });
+
+  it('lets go of a waiting pod that is deleted, and takes a GPU back from one that could not start', async () => {
+    const resources = { limits: { 'nvidia.com/gpu': '2' } };
+    api.put(pod('a', { command: script(patient), resources }));
+    await until('the start', () => log('uid-a').includes('up'));
+    api.put(pod('b', { command: script(patient), resources }));
+    await until('the reason', () => api.get('uid-b').status?.phase === 'Pending');
+    api.delete('uid-b', 30);
+    await until('the removal', () => !api.pods.has('uid-b'));
+    api.put(pod('c', { command: ['/does/not/exist'], resources }));
+    api.put(pod('d', { command: script(patient), resources }));
+    api.delete('uid-a', 30);
+    await until('the last one', () => log('uid-d').includes('up'));
+    assert.equal(ended('uid-c')?.reason, 'StartError');
   });
 
   it('reports exit code and termination message of a worker that failed', async () => {

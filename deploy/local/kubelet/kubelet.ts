@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import type { AddressBlock } from './addresses.ts';
+import { grantGpus } from './gpus.ts';
 import { endLeftovers, ProcessGuard } from './guard.ts';
 import { HostsFile, hostName } from './hosts.ts';
 import { diskProblem } from './logs.ts';
@@ -16,7 +17,7 @@ import {
 } from './pod-process.ts';
 import type { Ended, RunningChild } from './process.ts';
 import { watchReadiness } from './readiness.ts';
-import { type PodStatus, podStatus } from './status.ts';
+import { type PodStatus, podStatus, unscheduledStatus } from './status.ts';
 import { type Action, type ProcessState, planSync } from './sync.ts';
 
 /** What the kubelet asks of the Kubernetes API. Calls about a pod that is gone do nothing. */
@@ -81,6 +82,8 @@ class PodRunner {
   /** By uid: a pod made anew under the same name is another one. */
   readonly #records = new Map<string, PodRecord>();
   readonly #workOwners = new Map<string, string>();
+  /** By uid of the pod, from its start until its process has ended. */
+  readonly #gpus = new Map<string, readonly string[]>();
   #closing = false;
 
   constructor(api: PodApi, addresses: AddressBlock, host: PodHost) {
@@ -150,9 +153,11 @@ class PodRunner {
       record.dirty = false;
       clearTimeout(record.timer);
       const pod = record.gone ? undefined : record.pod;
-      const plan = planSync(pod, record.process, this.#host.nodeName, this.#host.now());
+      const grant = grantGpus(record.pod, this.#host.gpus, this.#gpus);
+      const plan = planSync(pod, record.process, this.#host.nodeName, this.#host.now(), grant);
       try {
-        for (const action of plan.actions) await this.#execute(record, action);
+        // Nothing comes between the grant and its taking: #start takes before it waits for anything.
+        for (const action of plan.actions) await this.#execute(record, action, grant.ok ? grant.gpus : []);
         if (plan.wakeInMs !== undefined) this.#wake(record, plan.wakeInMs);
       } catch (error) {
         if (this.#closing) return;
@@ -166,10 +171,12 @@ class PodRunner {
     record.timer = setTimeout(() => this.#poke(record), Math.min(inMs, longestTimerMs));
   }
 
-  async #execute(record: PodRecord, action: Action): Promise<void> {
+  async #execute(record: PodRecord, action: Action, gpus: readonly string[]): Promise<void> {
     switch (action.kind) {
       case 'start':
-        return this.#start(record);
+        return this.#start(record, gpus);
+      case 'wait':
+        return this.#write(record, unscheduledStatus(action.message, record.status, this.#host.now()));
       case 'terminate':
         if (record.process.kind !== 'running') return;
         if (record.process.stopping === undefined) record.child?.signal('SIGTERM');
@@ -191,13 +198,14 @@ class PodRunner {
     }
   }
 
-  async #start(record: PodRecord): Promise<void> {
+  async #start(record: PodRecord, gpus: readonly string[]): Promise<void> {
     const { pod } = record;
+    if (gpus.length > 0) this.#gpus.set(pod.metadata.uid, gpus);
     if ((pod.spec.nodeName ?? '') === '') await this.#api.bind(pod, this.#host.nodeName);
     if (record.gone || this.#closing) return;
     const ip = this.#addresses.allocate();
     const startedMs = this.#host.now();
-    const started = this.#prepare(pod, ip) ?? (await startPod(pod, ip, this.#host));
+    const started = this.#prepare(pod, ip) ?? (await startPod(pod, ip, gpus, this.#host));
     if ('exitCode' in started) {
       this.#finish(record, ip, startedMs, started);
       return;
@@ -261,7 +269,14 @@ class PodRunner {
       reason: ended.reason,
       message: terminationMessage(this.#host.directory, record.pod, ended),
     };
+    this.#releaseGpus(record);
     this.#poke(record);
+  }
+
+  /** Lets whoever waits for GPUs look again, those that came first first. */
+  #releaseGpus({ pod }: PodRecord): void {
+    if (!this.#gpus.delete(pod.metadata.uid)) return;
+    for (const record of this.#records.values()) if (record.process.kind === 'none') this.#poke(record);
   }
 
   /** Attempts of one job share their directory; a later job of the same name starts with an empty one. */
@@ -274,7 +289,10 @@ class PodRunner {
 
   async #report(record: PodRecord): Promise<void> {
     if (record.gone) return;
-    const status = podStatus(record.pod, record.process, record.status, this.#host.now());
+    await this.#write(record, podStatus(record.pod, record.process, record.status, this.#host.now()));
+  }
+
+  async #write(record: PodRecord, status: PodStatus): Promise<void> {
     record.status = status;
     const text = JSON.stringify(status);
     if (text === record.written) return;
@@ -292,6 +310,7 @@ class PodRunner {
     }
     removePodDirectory(this.#host.directory, record.pod);
     this.#records.delete(record.pod.metadata.uid);
+    this.#releaseGpus(record);
   }
 }
 

@@ -29,6 +29,8 @@ export function runDirectory(root: string): RunDirectory {
 export interface PodHost {
   directory: RunDirectory;
   nodeName: string;
+  /** GPUs that pods may have, by their names for CUDA_VISIBLE_DEVICES. */
+  gpus: readonly string[];
   /** Run for a container without a command: file, then arguments. */
   defaultCommand: readonly [string, ...string[]];
   environment: NodeJS.ProcessEnv;
@@ -68,8 +70,13 @@ export function moveAside(path: string): void {
   }
 }
 
-/** Starts the first container of a pod on `ip`. Whatever is wrong comes back as an ended process with a sentence. */
-export async function startPod(pod: Pod, ip: string, host: PodHost): Promise<RunningChild | Ended> {
+/** Starts the first container of a pod on `ip` with GPUs of its own. Whatever is wrong comes back as an ended process with a sentence. */
+export async function startPod(
+  pod: Pod,
+  ip: string,
+  gpus: readonly string[],
+  host: PodHost,
+): Promise<RunningChild | Ended> {
   const container = pod.spec.containers[0];
   if (container === undefined) return startError('the pod has no container');
   const facts = {
@@ -77,6 +84,7 @@ export async function startPod(pod: Pod, ip: string, host: PodHost): Promise<Run
     nodeName: host.nodeName,
     hostsFile: host.directory.hostsFile,
     terminationLog: terminationLog(host.directory, pod),
+    gpus,
   };
   const { env, problems } = podEnvironment(pod, container, facts, host.environment, host.nodePath);
   if (problems.length > 0) return startError(problems.join('; '));

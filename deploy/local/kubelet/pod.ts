@@ -20,6 +20,8 @@ export interface Container {
   args?: string[];
   env?: EnvironmentVariable[];
   ports?: { name?: string; containerPort: number }[];
+  /** Of extended resources requests equal limits. */
+  resources?: { limits?: Record<string, string | number> };
   readinessProbe?: Probe;
   terminationMessagePolicy?: string;
 }

@@ -8,7 +8,8 @@ export const hostAddress = '127.0.0.1';
 export interface PodStatus {
   phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed';
   conditions: PodCondition[];
-  hostIP: string;
+  /** Absent while the pod is on no node. */
+  hostIP?: string;
   podIP?: string;
   podIPs?: { ip: string }[];
   startTime?: string;
@@ -90,6 +91,18 @@ export function podStatus(pod: Pod, process: ProcessState, previous: PodStatus |
         lastState: {},
       },
     ],
+  };
+}
+
+/** Status of a pod that no node has room for; `message` says what is missing. */
+export function unscheduledStatus(message: string, previous: PodStatus | undefined, nowMs: number): PodStatus {
+  const old = previous?.conditions.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
+  const lastTransitionTime = old?.lastTransitionTime ?? timestamp(nowMs);
+  return {
+    phase: 'Pending',
+    conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message, lastTransitionTime }],
+    qosClass: 'BestEffort',
+    containerStatuses: [],
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Grant } from './gpus.ts';
 import type { Pod } from './pod.ts';
 
 /** Where the process of a pod stands. Times are milliseconds since 1970. */
@@ -27,6 +28,8 @@ export interface RunningProcess {
 /** What the kubelet does next for one pod, in order. */
 export type Action =
   | { kind: 'start' }
+  /** Nothing can be given to it now: the pod waits, and its status says why. */
+  | { kind: 'wait'; message: string }
   /** SIGTERM to the process group, unless it had one; SIGKILL is due at `killAtMs`. */
   | { kind: 'terminate'; graceSeconds: number; killAtMs: number }
   /** SIGKILL to the process group. */
@@ -47,9 +50,15 @@ const defaultGraceSeconds = 30;
 
 /**
  * Decides what to do for one pod: `pod` as the API has it (undefined = deleted there), `process` as it stands here.
- * A pod bound to another node is somebody else's.
+ * A pod bound to another node is somebody else's. `grant` is what a pod that has not started would get.
  */
-export function planSync(pod: Pod | undefined, process: ProcessState, nodeName: string, nowMs: number): SyncPlan {
+export function planSync(
+  pod: Pod | undefined,
+  process: ProcessState,
+  nodeName: string,
+  nowMs: number,
+  grant: Grant,
+): SyncPlan {
   if (pod === undefined) return process.kind === 'running' ? killOnce(process) : { actions: [{ kind: 'forget' }] };
   const bound = pod.spec.nodeName ?? '';
   if (bound !== '' && bound !== nodeName) return { actions: [] };
@@ -57,7 +66,10 @@ export function planSync(pod: Pod | undefined, process: ProcessState, nodeName: 
   switch (process.kind) {
     case 'none':
       if (deleting) return { actions: [{ kind: 'finalize' }] };
-      return { actions: isOver(pod) ? [] : [{ kind: 'start' }, { kind: 'report' }] };
+      if (isOver(pod)) return { actions: [] };
+      return {
+        actions: grant.ok ? [{ kind: 'start' }, { kind: 'report' }] : [{ kind: 'wait', message: grant.message }],
+      };
     case 'running':
       return deleting ? planStop(pod, process, nowMs) : { actions: [{ kind: 'report' }] };
     case 'ended':

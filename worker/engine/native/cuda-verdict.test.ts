@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
-import { gpuVerdict, neededCuda, visibleGpus } from './cuda-verdict.ts';
+import { gpuVerdict, neededCuda, visibleDeviceNames, visibleGpus } from './cuda-verdict.ts';
 import { gpuRows } from './doctor.ts';
 import type { Gpu, Machine } from './machine.ts';
 
-const card: Gpu = { name: 'NVIDIA H200', driver: '580.159.04', memoryMiB: 143_771, computeCapability: 9 };
+const card: Gpu = {
+  uuid: 'GPU-8932f937-d72c',
+  name: 'NVIDIA H200',
+  driver: '580.159.04',
+  memoryMiB: 143_771,
+  computeCapability: 9,
+};
 const able: Machine = {
   platform: 'linux-x64',
   glibc: '2.36',
@@ -14,6 +20,7 @@ const able: Machine = {
   freeBytes: 1e12,
   gpus: [card],
   visibleDevices: undefined,
+  memoryLimitMib: undefined,
   cudaFiles: neededCuda.map((soname) => `/cache/nvidia/cuda_runtime/lib/${soname}`),
 };
 const withDriver = (driver: string, computeCapability = 9): Machine => ({
@@ -48,10 +55,23 @@ describe('gpuVerdict', () => {
     assert.match(notes.join(), /560\.28\.03 is older than CUDA 12\.9's own \(575\.51\)/);
   });
 
-  it('notes that one of several visible GPUs is used', () => {
+  it('uses none of several visible GPUs, as the engine does not either, and says how to show one', () => {
     const two = { ...able, gpus: [card, card] };
-    assert.match(gpuVerdict(two).notes.join(), /^2 GPUs are visible/);
-    assert.deepEqual(gpuVerdict({ ...two, visibleDevices: '1' }).notes, []);
+    assert.match(problemsOf(two), /^2 GPUs are visible where there must be one; set CUDA_VISIBLE_DEVICES=0,/);
+    assert.equal(problemsOf({ ...two, visibleDevices: '1' }), '');
+    assert.match(Object.fromEntries(gpuRows(two, {}))['GPU use'] ?? '', /^not used: 2 GPUs are visible/);
+  });
+
+  it('refuses a memory limit that is above the card', () => {
+    const limited = (memoryLimitMib: number) => problemsOf({ ...able, memoryLimitMib });
+    assert.equal(limited(143_771), '');
+    assert.match(limited(143_772), /HAYATE_GPU_MEMORY_LIMIT_MIB is 143772 and the NVIDIA H200 has 143771 MiB; set a/);
+  });
+
+  it('tells all that is wrong with the GPUs at once', () => {
+    const old = { ...card, driver: '515.105.01' };
+    const { problems } = gpuVerdict({ ...able, gpus: [old, old], memoryLimitMib: 2e5 });
+    assert.equal(problems.length, 3, problems.join('; '));
   });
 
   it('says that CUDA_VISIBLE_DEVICES hides what is there', () => {
@@ -73,11 +93,21 @@ describe('gpuVerdict', () => {
 
 describe('visibleGpus', () => {
   it('follows CUDA_VISIBLE_DEVICES as the driver does: in its order, up to the first that is unknown', () => {
-    const [a, b] = [card, { ...card, name: 'other' }];
-    const visible = (visibleDevices: string) => visibleGpus({ ...able, gpus: [a, b], visibleDevices });
+    const [a, b] = [card, { ...card, uuid: 'GPU-12', name: 'other' }];
+    const visible = (visibleDevices: string) => visibleGpus({ gpus: [a, b], visibleDevices });
     assert.deepEqual(visible('1,0'), [b, a]);
     assert.deepEqual(visible('0,5,1'), [a]);
-    assert.equal(visible('GPU-8932f937-d72c').length, 1);
+    assert.deepEqual(visible('GPU-12, GPU-8932'), [b, a]);
+    assert.deepEqual(visible('0,GPU-77,1'), [a]);
+  });
+});
+
+describe('visibleDeviceNames', () => {
+  it('name GPUs by what does not depend on the order in which a program counts them, or as they were named', () => {
+    const gpus = [card, { ...card, uuid: 'GPU-12' }];
+    assert.deepEqual(visibleDeviceNames({ gpus, visibleDevices: undefined }), ['GPU-8932f937-d72c', 'GPU-12']);
+    assert.deepEqual(visibleDeviceNames({ gpus, visibleDevices: '1, 0,7' }), ['1', '0']);
+    assert.deepEqual(visibleDeviceNames({ gpus, visibleDevices: '' }), []);
   });
 });
 

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { cudaDriver, cudaVersion } from './cuda-wheels.ts';
+import { limitProblem, severalVisible } from './gpu-problems.ts';
 import type { Gpu, Machine } from './machine.ts';
 
 /** What TensorFlow registers no GPU without, what two of these need, and the compiler of the engine's own kernels. */
@@ -37,30 +38,47 @@ export function gpuVerdict(machine: Machine): GpuVerdict {
   return { isUsed: problems.length === 0, problems, notes: problems.length === 0 ? notesOn(visible) : [] };
 }
 
-/** The GPUs that CUDA_VISIBLE_DEVICES leaves; a name that is no number stands for some GPU. */
-export function visibleGpus({ gpus, visibleDevices }: Machine): readonly Gpu[] {
-  if (visibleDevices === undefined) return gpus;
-  const visible: Gpu[] = [];
+/** The GPUs that CUDA_VISIBLE_DEVICES leaves. */
+export function visibleGpus(machine: Pick<Machine, 'gpus' | 'visibleDevices'>): readonly Gpu[] {
+  return devicesOf(machine).map(({ gpu }) => gpu);
+}
+
+/** Of each of these GPUs the word that shows it, and it alone, to a program whose CUDA_VISIBLE_DEVICES it is. */
+export function visibleDeviceNames(machine: Pick<Machine, 'gpus' | 'visibleDevices'>): string[] {
+  return devicesOf(machine).map(({ name }) => name);
+}
+
+function devicesOf({ gpus, visibleDevices }: Pick<Machine, 'gpus' | 'visibleDevices'>): { name: string; gpu: Gpu }[] {
+  if (visibleDevices === undefined) return gpus.map((gpu) => ({ name: gpu.uuid, gpu }));
+  const visible: { name: string; gpu: Gpu }[] = [];
   for (const name of visibleDevices.split(',').map((part) => part.trim())) {
-    const gpu = /^(GPU|MIG)-/.test(name) ? gpus[0] : /^\d+$/.test(name) ? gpus[Number(name)] : undefined;
+    const gpu = gpuCalled(name, gpus);
     if (gpu === undefined) break; // the driver too stops at the first that it does not know
-    visible.push(gpu);
+    visible.push({ name, gpu });
   }
   return visible;
 }
 
-function gpuProblems({ gpus, visibleDevices }: Machine, visible: readonly Gpu[]): string[] {
+/** By number, or by the first letters of its name; a part of a GPU stands for one. */
+function gpuCalled(name: string, gpus: readonly Gpu[]): Gpu | undefined {
+  if (/^\d+$/.test(name)) return gpus[Number(name)];
+  if (name.startsWith('MIG-')) return gpus[0];
+  return name.startsWith('GPU-') ? gpus.find(({ uuid }) => uuid.startsWith(name)) : undefined;
+}
+
+function gpuProblems({ gpus, visibleDevices, memoryLimitMib }: Machine, visible: readonly Gpu[]): string[] {
   const [first] = visible;
   if (gpus.length === 0) return ['no NVIDIA driver answers here (nvidia-smi is missing or lists no GPU)'];
   if (first === undefined) return [`CUDA_VISIBLE_DEVICES="${visibleDevices}" hides all ${gpus.length} GPUs`];
   const { driver, name, computeCapability } = first;
+  const others = [visible.length > 1 ? severalVisible(visible.length) : undefined, limitProblem(memoryLimitMib, first)];
+  const problems = others.filter((problem) => problem !== undefined);
   if (!isAtLeast(driver, oldestDriver)) {
-    return [`driver ${driver} is too old: CUDA 12 needs ${oldestDriver[0]} or newer; update the driver`];
+    problems.push(`driver ${driver} is too old: CUDA 12 needs ${oldestDriver[0]} or newer; update the driver`);
+  } else if ((computeCapability ?? 0) > machineCodeUpTo && !isAtLeast(driver, oldestForPtx)) {
+    problems.push(`driver ${driver} is too old for the kernels of the ${name}: it needs ${oldestForPtx[0]} or newer`);
   }
-  if ((computeCapability ?? 0) > machineCodeUpTo && !isAtLeast(driver, oldestForPtx)) {
-    return [`driver ${driver} is too old for the kernels of the ${name}: it needs ${oldestForPtx[0]} or newer`];
-  }
-  return [];
+  return problems;
 }
 
 function libraryProblems(files: readonly string[]): string[] {
@@ -78,12 +96,6 @@ function libraryProblems(files: readonly string[]): string[] {
 function notesOn(visible: readonly Gpu[]): string[] {
   const notes: string[] = [];
   const driver = visible[0]?.driver ?? '';
-  if (visible.length > 1) {
-    const last = visible.length - 1;
-    notes.push(
-      `${visible.length} GPUs are visible and a process computes on the first; CUDA_VISIBLE_DEVICES=0 … ${last} chooses`,
-    );
-  }
   if (!isAtLeast(driver, cudaDriver)) {
     notes.push(
       `driver ${driver} is older than CUDA ${cudaVersion}'s own (${cudaDriver.join('.')}); it runs by CUDA 12's minor compatibility`,

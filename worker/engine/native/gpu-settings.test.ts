@@ -7,7 +7,7 @@ describe('gpuSettings', () => {
     assert.deepEqual(gpuSettings('tf32', {}), {
       precision: 'tf32',
       deterministic: false,
-      memoryLimitBytes: undefined,
+      memoryLimitMib: undefined,
       allocator: 'driver',
     });
   });
@@ -26,7 +26,7 @@ describe('gpuSettings', () => {
     assert.deepEqual(settings, {
       precision: 'float32',
       deterministic: true,
-      memoryLimitBytes: 2 ** 30,
+      memoryLimitMib: 1024,
       allocator: 'pool',
     });
     assert.deepEqual(gpuEnvironment(settings), ['TF_DETERMINISTIC_OPS', '1']);
@@ -45,7 +45,7 @@ describe('sessionConfig', () => {
   });
 
   it('states a limit in MiB as a virtual device', () => {
-    const limited = sessionConfig({ opThreads: 1, gpu: { ...gpu, memoryLimitBytes: 2 ** 30 } });
+    const limited = sessionConfig({ opThreads: 1, gpu: { ...gpu, memoryLimitMib: 1024 } });
     const mebibytes = [...new Uint8Array(Float32Array.of(1024).buffer)];
     assert.deepEqual([...limited].slice(-13), [50, 11, 74, 9, 10, 5, 13, ...mebibytes, 96, 1]);
   });

@@ -5,8 +5,8 @@ export interface GpuSettings {
   precision: EngineSettings['precision'];
   /** No kernel whose bits depend on the order in which threads come. */
   deterministic: boolean;
-  /** Bytes that TensorFlow may take of the GPU; undefined lets it take what it needs. */
-  memoryLimitBytes: number | undefined;
+  /** What TensorFlow may take of the GPU; undefined lets it take what it needs. */
+  memoryLimitMib: number | undefined;
   /** `driver`: the driver's, which holds what was asked for. `pool`: TensorFlow's, 1 % faster and up to a fifth larger. */
   allocator: 'pool' | 'driver';
 }
@@ -15,14 +15,20 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /** From the environment: HAYATE_GPU_MEMORY_LIMIT_MIB (which takes the pool), HAYATE_GPU_ALLOCATOR (driver, pool), HAYATE_GPU_DETERMINISTIC (1). */
 export function gpuSettings(precision: EngineSettings['precision'], env: Env): GpuSettings {
-  const limitMib = Number(env['HAYATE_GPU_MEMORY_LIMIT_MIB']);
+  const memoryLimitMib = gpuMemoryLimitMib(env);
   return {
     precision,
     deterministic: env['HAYATE_GPU_DETERMINISTIC'] === '1',
-    memoryLimitBytes: limitMib > 0 ? limitMib * 2 ** 20 : undefined,
+    memoryLimitMib,
     // The driver's allocator does not keep to a limit: a step of 5.2 GB passed one of 4 GB.
-    allocator: env['HAYATE_GPU_ALLOCATOR'] === 'pool' || limitMib > 0 ? 'pool' : 'driver',
+    allocator: env['HAYATE_GPU_ALLOCATOR'] === 'pool' || memoryLimitMib !== undefined ? 'pool' : 'driver',
   };
+}
+
+/** HAYATE_GPU_MEMORY_LIMIT_MIB; undefined where it sets no limit. */
+export function gpuMemoryLimitMib(env: Env): number | undefined {
+  const limitMib = Number(env['HAYATE_GPU_MEMORY_LIMIT_MIB']);
+  return limitMib > 0 ? limitMib : undefined;
 }
 
 /**

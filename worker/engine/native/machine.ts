@@ -3,10 +3,13 @@ import { existsSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { findCudaFiles } from './cuda-files.ts';
+import { gpuMemoryLimitMib } from './gpu-settings.ts';
 import type { Release } from './release.ts';
 
 /** An NVIDIA GPU, as nvidia-smi describes it. */
 export interface Gpu {
+  /** Its name for CUDA_VISIBLE_DEVICES, whatever order a program counts GPUs in: GPU-8932f937-… */
+  uuid: string;
   name: string;
   driver: string;
   memoryMiB: number;
@@ -27,6 +30,8 @@ export interface Machine {
   gpus: readonly Gpu[];
   /** CUDA_VISIBLE_DEVICES. */
   visibleDevices: string | undefined;
+  /** What the engine may take of a GPU; undefined where there is no limit. */
+  memoryLimitMib: number | undefined;
   /** Paths of CUDA's libraries that programs can find here, whatever their version; the first of a name counts. */
   cudaFiles: readonly string[];
 }
@@ -64,6 +69,7 @@ export async function inspectMachine(
     freeBytes: freeBytes(folder),
     gpus,
     visibleDevices: env['CUDA_VISIBLE_DEVICES'],
+    memoryLimitMib: gpuMemoryLimitMib(env),
     cudaFiles: findCudaFiles(folder, env['LD_LIBRARY_PATH'], linker ?? ''),
   };
 }
@@ -96,17 +102,18 @@ export function missingFor(release: Release, machine: Machine, needs: Needs): st
   return problems;
 }
 
-async function findGpus(): Promise<Gpu[]> {
-  const fields = 'name,driver_version,memory.total';
+/** The GPUs of this machine, in nvidia-smi's order; none where there is no driver. */
+export async function findGpus(): Promise<Gpu[]> {
+  const fields = 'uuid,name,driver_version,memory.total';
   const ask = (query: string) => printedBy('nvidia-smi', [`--query-gpu=${query}`, '--format=csv,noheader,nounits']);
   const printed = (await ask(`${fields},compute_cap`)) ?? (await ask(fields)); // old drivers refuse what they do not know
   return (printed ?? '').split('\n').flatMap(gpuOf);
 }
 
 function gpuOf(line: string): Gpu[] {
-  const [name, driver, memory, capability] = line.split(',').map((field) => field.trim());
-  if (name === undefined || driver === undefined || !/^\d+(\.\d+)+$/.test(driver)) return [];
-  return [{ name, driver, memoryMiB: Number(memory), computeCapability: Number(capability) || undefined }];
+  const [uuid, name, driver, memory, capability] = line.split(',').map((field) => field.trim());
+  if (uuid === undefined || name === undefined || driver === undefined || !/^\d+(\.\d+)+$/.test(driver)) return [];
+  return [{ uuid, name, driver, memoryMiB: Number(memory), computeCapability: Number(capability) || undefined }];
 }
 
 async function firstLine(command: string, args: readonly string[]): Promise<string | undefined> {

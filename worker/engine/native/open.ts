@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { env } from 'node:process';
-import { type Engine, EngineError, type EngineSettings, hostFloat32 } from '../engine.ts';
+import { type Engine, type EngineSettings, hostFloat32 } from '../engine.ts';
 import { type Addon, type Context, isAddonError, loadAddon } from './addon.ts';
 import { NativeEngine } from './engine.ts';
+import { unusableGpu } from './gpu-problems.ts';
 import { gpuEnvironment, gpuSettings } from './gpu-settings.ts';
 import { opsInPlace } from './in-place.ts';
 import { releaseOf } from './release.ts';
@@ -35,14 +36,6 @@ function onGpu(addon: Addon, { precision }: EngineSettings, threads: number): Co
       gpu.deterministic,
     );
   } catch (error) {
-    if (!isAddonError(error)) throw error;
-    const advice = adviceFor(error.message);
-    throw new EngineError('engineMissing', `the GPU cannot be used: ${error.message}; ${advice}`, { cause: error });
+    throw isAddonError(error) ? unusableGpu(error) : error;
   }
-}
-
-function adviceFor(problem: string): string {
-  return problem.includes('GPUs are visible')
-    ? 'give this process one, with CUDA_VISIBLE_DEVICES or one GPU a pod'
-    : 'npm run native -- doctor says what is missing';
 }

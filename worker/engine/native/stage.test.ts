@@ -21,6 +21,7 @@ const able: Machine = {
   freeBytes: 1e12,
   gpus: [],
   visibleDevices: undefined,
+  memoryLimitMib: undefined,
   cudaFiles: [],
 };
 const all = { library: true, addon: true };
