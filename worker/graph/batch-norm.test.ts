@@ -53,7 +53,7 @@ const residual = program((t) => {
     t.layers.conv2d({ filters: 3, kernelSize: 3, padding: 'same', useBias: false }).apply(x) as typeof input;
   const block = (x: typeof input) => {
     const own = t.layers.batchNormalization({ epsilon, momentum }).apply(convolved(x)) as typeof input;
-    return t.layers.reLU().apply(t.layers.add().apply([own, x]) as typeof input) as typeof input;
+    return t.layers.reLU().apply(t.layers.add().apply([own, x])) as typeof input;
   };
   return t.model({ inputs: input, outputs: block(block(convolved(input))) });
 });
