@@ -106,11 +106,14 @@ const pools: KernelCase[] = [
   { attrs: pooling(2, 2, 'same'), size: 5, out: 3 },
   { attrs: pooling(3, 2, 'same'), size: 7, out: 4 },
   { attrs: pooling(3, 1, 'valid'), size: 7, out: 5 },
-].flatMap(({ attrs, size, out }): KernelCase[] => {
-  const [x, y] = [t(2, size, size, 3), t(2, out, out, 3)];
-  const what = `${attrs.filterSize} × ${attrs.filterSize} of ${size}, ${attrs.pad}`;
+  { attrs: pooling(3, 2, 'same'), size: 7, out: 4, channels: 8 },
+  { attrs: pooling(3, 2, 'same'), size: 8, out: 4, channels: 8 },
+  { attrs: pooling(3, 2, 'valid'), size: 8, out: 3, channels: 4 },
+].flatMap(({ attrs, size, out, channels = 3 }): KernelCase[] => {
+  const [x, y] = [t(2, size, size, channels), t(2, out, out, channels)];
+  const what = `${attrs.filterSize} × ${attrs.filterSize} of ${size} × ${channels}, ${attrs.pad}`;
   // Windows of equal elements, positive and negative: the first one counts.
-  const steps = { ...x, values: Array.from({ length: 300 }, (_, i) => Math.round(Math.sin(i * i) * 1.5)) };
+  const steps = { ...x, values: Array.from({ length: 1024 }, (_, i) => Math.round(Math.sin(i * i) * 1.5)) };
   return [
     { kernel: 'MaxPool', what, inputs: { x }, attrs },
     { kernel: 'AvgPool', what, inputs: { x }, attrs },

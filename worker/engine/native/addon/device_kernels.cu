@@ -123,51 +123,6 @@ extern "C" __global__ void max_pool_grad_quarter(Window w, const float* image, c
   }
 }
 
-// winner[output] = 1 + place in the window, row by row; 0 where nothing is above `floor`
-extern "C" __global__ void max_pool_winners(Window w, const float* image, unsigned short* winner, float floor) {
-  const unsigned channels = w.channels, columns = w.out_width, rows = w.out_height;
-  FOR_EACH(unsigned, i, w.batch * w.out_height * w.out_width * w.channels) {
-    const unsigned c = i % channels, place = i / channels;
-    const int ow = place % columns, oh = place / columns % rows, n = place / columns / rows;
-    const int y = oh * (int)w.stride_height - (int)w.top, x = ow * (int)w.stride_width - (int)w.left;
-    float largest = floor;
-    unsigned short best = 0;
-    for (int kh = 0; kh < (int)w.filter_height; kh++) {
-      if (y + kh < 0 || y + kh >= (int)w.in_height) continue;
-      for (int kw = 0; kw < (int)w.filter_width; kw++) {
-        if (x + kw < 0 || x + kw >= (int)w.in_width) continue;
-        const float value = image[(((int64)n * w.in_height + y + kh) * w.in_width + x + kw) * channels + c];
-        if (value > largest) {
-          largest = value;
-          best = (unsigned short)(kh * (int)w.filter_width + kw + 1);
-        }
-      }
-    }
-    winner[i] = best;
-  }
-}
-
-extern "C" __global__ void max_pool_gather(Window w, const unsigned short* winner, const float* dy, float* target) {
-  const unsigned channels = w.channels, columns = w.in_width, rows = w.in_height;
-  FOR_EACH(unsigned, i, w.batch * w.in_height * w.in_width * w.channels) {
-    const unsigned c = i % channels, place = i / channels;
-    const int x = place % columns + (int)w.left, y = place / columns % rows + (int)w.top, n = place / columns / rows;
-    const int first_oh = y < (int)w.filter_height ? 0 : (y - (int)w.filter_height) / (int)w.stride_height + 1;
-    const int first_ow = x < (int)w.filter_width ? 0 : (x - (int)w.filter_width) / (int)w.stride_width + 1;
-    const int last_oh = min(y / (int)w.stride_height, (int)w.out_height - 1);
-    const int last_ow = min(x / (int)w.stride_width, (int)w.out_width - 1);
-    float sum = 0.0f;
-    for (int oh = first_oh; oh <= last_oh; oh++) {
-      for (int ow = first_ow; ow <= last_ow; ow++) {
-        const int64 out = (((int64)n * w.out_height + oh) * w.out_width + ow) * channels + c;
-        const int own = (y - oh * (int)w.stride_height) * (int)w.filter_width + x - ow * (int)w.stride_width + 1;
-        if (winner[out] == own) sum += dy[out];
-      }
-    }
-    target[i] = sum;
-  }
-}
-
 // ---- random numbers, as ../../draw.ts
 
 __device__ unsigned Mixed(unsigned word) {

@@ -141,6 +141,7 @@ std::vector<GpuConvolutions::Algorithm> GpuConvolutions::Propose(const Convoluti
   graph.Set(cudnn::kGraphHandle, cudnn::kHandleValue, 1, &handle_);
   graph.Finalize("describing a convolution");
   std::vector<Algorithm> found;
+  if (IsMatrixProduct(convolution)) found.push_back({{0, 0}, std::nullopt});
   for (const int mode : {cudnn::kHeuristicsA, cudnn::kHeuristicsFallback}) {
     for (const Descriptor& configuration : Configurations(graph, mode)) {
       if (found.size() == kMostAlgorithms) break;
@@ -158,7 +159,12 @@ std::vector<GpuConvolutions::Algorithm> GpuConvolutions::Propose(const Convoluti
   return found;
 }
 
-bool GpuConvolutions::Execute(const Algorithm& algorithm, const Tensors& tensors, void* workspace) const {
+bool GpuConvolutions::Execute(const Convolution& convolution, const Algorithm& algorithm, const Tensors& tensors,
+                              void* workspace) {
+  if (!algorithm.plan.has_value()) {
+    if (matrix_products_ == nullptr) matrix_products_ = std::make_unique<MatrixProducts>(stream_, precision_.tf32);
+    return matrix_products_->Run(convolution, tensors);
+  }
   Descriptor pack(cudnn::kVariantPackDescriptor);
   const int64_t ids[] = {kImage, kFilter, kUpstream};
   void* const pointers[] = {tensors.image, tensors.filter, tensors.upstream};
@@ -166,18 +172,18 @@ bool GpuConvolutions::Execute(const Algorithm& algorithm, const Tensors& tensors
   pack.Set(cudnn::kPackPointers, cudnn::kPointerValue, 3, pointers);
   pack.Set(cudnn::kPackWorkspace, cudnn::kPointerValue, 1, &workspace);
   pack.Finalize("starting a convolution");
-  return library_.execute(handle_, algorithm.plan.raw(), pack.raw()) == cudnn::kSuccess;
+  return library_.execute(handle_, algorithm.plan->raw(), pack.raw()) == cudnn::kSuccess;
 }
 
-void GpuConvolutions::Time(std::vector<Algorithm>* algorithms, const Tensors& tensors,
-                           const Workspaces& workspaces) const {
+void GpuConvolutions::Time(const Convolution& convolution, std::vector<Algorithm>* algorithms, const Tensors& tensors,
+                           const Workspaces& workspaces) {
   constexpr float kNever = std::numeric_limits<float>::infinity();
   cuda::Event before = nullptr, after = nullptr;
   for (cuda::Event* const event : {&before, &after}) cuda::Check(driver_.event_create(event, 0), "making an event");
   const auto time = [&](const Algorithm& algorithm, void* workspace) {
     float milliseconds = kNever;
     driver_.event_record(before, stream_);
-    if (!Execute(algorithm, tensors, workspace)) return kNever;
+    if (!Execute(convolution, algorithm, tensors, workspace)) return kNever;
     driver_.event_record(after, stream_);
     cuda::Check(driver_.event_synchronize(after), "timing a convolution");
     cuda::Check(driver_.event_elapsed(&milliseconds, before, after), "timing a convolution");
@@ -209,7 +215,7 @@ std::vector<Cost> GpuConvolutions::Algorithms(const Convolution& convolution, co
   auto known = known_.find(key);
   if (known == known_.end()) {
     std::vector<Algorithm> found = Propose(convolution);
-    if (!precision_.deterministic) Time(&found, tensors(), workspaces);
+    if (!precision_.deterministic) Time(convolution, &found, tensors(), workspaces);
     known = known_.emplace(key, std::move(found)).first;
   }
   std::vector<Cost> costs;
@@ -238,7 +244,7 @@ bool GpuConvolutions::Run(const Convolution& convolution, const Tensors& tensors
   if (bytes > 0 && workspace == nullptr) {
     throw Failure(TF_RESOURCE_EXHAUSTED, "no memory on the GPU for a workspace of " + std::to_string(bytes) + " bytes");
   }
-  const bool done = Execute(*chosen, tensors, workspace);
+  const bool done = Execute(convolution, *chosen, tensors, workspace);
   if (workspace != nullptr) workspaces.give(workspace);
   if (!done) throw Failure(TF_INTERNAL, "cuDNN could not start a convolution");
   return true;

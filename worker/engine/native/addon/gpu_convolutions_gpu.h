@@ -1,13 +1,16 @@
-// Convolutions by cuDNN: every algorithm that it proposes is timed once, the fastest within its workspace is run.
+// Convolutions by cuDNN, and those of single pixels also by cuBLAS: every algorithm is timed once, the fastest within its
+// workspace is run.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <vector>
 
 #include "convolution.h"
+#include "cublas_gpu.h"
 #include "cudnn_gpu.h"
 
 namespace hayate {
@@ -37,20 +40,23 @@ class GpuConvolutions {
  private:
   struct Algorithm {
     Cost cost;
-    cudnn::Descriptor plan;
+    // Empty for cuBLAS.
+    std::optional<cudnn::Descriptor> plan;
   };
   using Key = std::vector<int64_t>;
   static Key KeyOf(const Convolution& convolution);
 
   std::vector<Algorithm> Propose(const Convolution& convolution) const;
-  void Time(std::vector<Algorithm>* algorithms, const Tensors& tensors, const Workspaces& workspaces) const;
-  bool Execute(const Algorithm& algorithm, const Tensors& tensors, void* workspace) const;
+  void Time(const Convolution& convolution, std::vector<Algorithm>* algorithms, const Tensors& tensors,
+            const Workspaces& workspaces);
+  bool Execute(const Convolution& convolution, const Algorithm& algorithm, const Tensors& tensors, void* workspace);
 
   const cuda::Driver& driver_;
   const cudnn::Library& library_;
   const cuda::Stream stream_;
   const Precision precision_;
   cudnn::Handle handle_ = nullptr;
+  std::unique_ptr<MatrixProducts> matrix_products_;
   std::map<Key, std::vector<Algorithm>> known_;
 };
 

@@ -14,6 +14,7 @@ __asm__(
     ".incbin \"" HAYATE_SOURCES "/device_kernels.cu\"\n"
     ".incbin \"" HAYATE_SOURCES "/batch_norm.cu\"\n"
     ".incbin \"" HAYATE_SOURCES "/planes.cu\"\n"
+    ".incbin \"" HAYATE_SOURCES "/pooling.cu\"\n"
     ".byte 0\n"
     ".popsection\n");
 
@@ -157,8 +158,12 @@ void GpuKernels::MaxPoolGrad(const Window& w, const float* image, const float* d
     return;
   }
   if (w.filter_height * w.filter_width >= UINT16_MAX) Refuse("the window is too large for its pooling gradient");
-  Launch("max_pool_winners", Linear(out), {A(w), A(image), A(winners), A(floor)});
-  Launch("max_pool_gather", Linear(in), {A(w), A(winners), A(dy), A(target)});
+  const bool triples = w.filter_height == 3 && w.filter_width == 3 && w.stride_height == 2 && w.stride_width == 2;
+  const bool fours = triples && w.channels % 4 == 0;
+  Launch(fours ? "max_pool_winners_3_2" : "max_pool_winners", Linear(fours ? out / 4 : out),
+         {A(w), A(image), A(winners), A(floor)});
+  Launch(fours ? "max_pool_gather_3_2" : "max_pool_gather", Linear(fours ? in / 4 : in),
+         {A(w), A(winners), A(dy), A(target)});
 }
 
 float* GpuKernels::Partial(size_t floats) {

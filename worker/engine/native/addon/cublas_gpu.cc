@@ -1,0 +1,87 @@
+#include "cublas_gpu.h"
+
+#include <dlfcn.h>
+
+#include <string>
+
+#include "failure.h"
+
+namespace hayate {
+namespace {
+
+// Names and numbers are those of cublas_api.h.
+constexpr int kAsIs = 0, kTransposed = 1;
+constexpr int kDefaultMath = 0, kTf32Math = 3;
+
+struct Library {
+  int (*create)(void**);
+  int (*destroy)(void*);
+  int (*set_stream)(void*, cuda::Stream);
+  int (*set_math)(void*, int);
+  int (*product)(void*, int, int, int, int, int, const float*, const float*, int, const float*, int, const float*,
+                 float*, int);
+};
+
+template <typename F>
+void Find(void* library, const char* name, F* function) {
+  *function = reinterpret_cast<F>(dlsym(library, name));
+  if (*function == nullptr) throw Failure(TF_FAILED_PRECONDITION, std::string("cuBLAS lacks ") + name);
+}
+
+const Library& Load() {
+  static const Library library = [] {
+    void* const found = dlopen("libcublas.so.12", RTLD_NOW | RTLD_GLOBAL);
+    if (found == nullptr) throw Failure(TF_FAILED_PRECONDITION, std::string("cuBLAS cannot be loaded: ") + dlerror());
+    Library l{};
+    Find(found, "cublasCreate_v2", &l.create);
+    Find(found, "cublasDestroy_v2", &l.destroy);
+    Find(found, "cublasSetStream_v2", &l.set_stream);
+    Find(found, "cublasSetMathMode", &l.set_math);
+    Find(found, "cublasSgemm_v2", &l.product);
+    return l;
+  }();
+  return library;
+}
+
+void Check(int result) {
+  if (result != 0) throw Failure(TF_INTERNAL, "starting cuBLAS: error " + std::to_string(result));
+}
+
+}  // namespace
+
+bool IsMatrixProduct(const Convolution& c) {
+  const bool is_pixel = c.filter_height == 1 && c.filter_width == 1 && c.stride_height == 1 && c.stride_width == 1;
+  const bool is_bare = c.top == 0 && c.bottom == 0 && c.left == 0 && c.right == 0;
+  return is_pixel && is_bare && c.channels_first == 0 && c.batch * c.in_height * c.in_width < INT32_MAX;
+}
+
+MatrixProducts::MatrixProducts(cuda::Stream stream, bool tf32) {
+  Check(Load().create(&handle_));
+  Check(Load().set_stream(handle_, stream));
+  Check(Load().set_math(handle_, tf32 ? kTf32Math : kDefaultMath));
+}
+
+MatrixProducts::~MatrixProducts() { Load().destroy(handle_); }
+
+// cuBLAS counts matrices by columns: a matrix that we store by rows is its transpose to it.
+bool MatrixProducts::Run(const Convolution& c, const ConvolutionTensors& tensors) const {
+  const int pixels = static_cast<int>(c.batch * c.in_height * c.in_width);
+  const int in = static_cast<int>(c.in_channels), out = static_cast<int>(c.out_channels);
+  const float one = 1, zero = 0;
+  const auto product = [&](int of_a, int of_b, int rows, int columns, int inner, const float* a, int stride_a,
+                           const float* b, int stride_b, float* result, int stride) {
+    return Load().product(handle_, of_a, of_b, rows, columns, inner, &one, a, stride_a, b, stride_b, &zero, result,
+                          stride) == 0;
+  };
+  switch (c.product) {
+    case Product::kForward:
+      return product(kTransposed, kAsIs, out, pixels, in, tensors.filter, in, tensors.image, in, tensors.upstream, out);
+    case Product::kInputGradient:
+      return product(kAsIs, kAsIs, in, pixels, out, tensors.filter, in, tensors.upstream, out, tensors.image, in);
+    case Product::kFilterGradient:
+      return product(kAsIs, kTransposed, in, out, pixels, tensors.image, in, tensors.upstream, out, tensors.filter, in);
+  }
+  return false;
+}
+
+}  // namespace hayate
