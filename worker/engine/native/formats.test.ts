@@ -86,7 +86,7 @@ describe(`formats of pictures and filters on a GPU`, () => {
     const { dataFormat, filterFormat } = own;
     for (const { what, size, filter, strides, pad, ...rest } of windows) {
       it(`convolve ${dataFormat} with ${filterFormat}, ${what}, and take both gradients`, () => {
-        const attrs = { strides, pad, dataFormat: 'NHWC', ...rest };
+        const attrs = { strides, pad, dataFormat: 'NHWC', dilations: 1, ...rest };
         const x = { ...numbers([3, size, size, 8]), order: dataFormat };
         const weights = { ...numbers([filter, filter, 8, 16]), order: filterFormat };
         const [y] = run(wasm, 'Conv2D', { x, filter: weights }, attrs);
@@ -95,6 +95,7 @@ describe(`formats of pictures and filters on a GPU`, () => {
         const bias = numbers([16]);
         const fused = { ...attrs, activation: 'relu' };
         compare('FusedConv2D', { x, filter: weights, bias }, fused, own, dataFormat);
+        if (attrs.dilations !== 1) return; // TensorFlow.js knows no gradients of these
         const ofInput = { ...attrs, inputShape: x.shape };
         compare('Conv2DBackpropInput', { dy, filter: weights }, ofInput, own, dataFormat);
         const ofFilter = { ...attrs, filterShape: weights.shape };
