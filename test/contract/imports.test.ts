@@ -41,7 +41,7 @@ const pure = [
   /^crds\/(trainingjob|worker-config|exit-codes|structural|crd|validate|prune|definition|object-meta)\.ts$/,
   /^operator\/trainingjob\/(plan|restart|conditions)\.ts$/,
   /^operator\/trainingjob\/desired\//,
-  /^worker\/graph\/(graph|format|layout|manner)\.ts$/,
+  /^worker\/graph\/(graph|format|layout|manner|sheet)\.ts$/,
   /^worker\/memory\/(event|lifetimes|order|plan|actions|buffers|intervals|explain|planned-reuse|measured-reuse|workspaces)\.ts$/,
   /^worker\/communication\/schedule\//,
   /^worker\/communication\/collective\//,

@@ -11,7 +11,10 @@ const way = fc.record({
 });
 const subject = fc.record({ step: arbitraryStep, lists: fc.array(fc.array(way, { maxLength: 4 }), { maxLength: 24 }) });
 
-const planned = ({ graph, buckets, nodeBytes, optimizerSlots }: ArbitraryStep, more: (node: Node) => number = () => 0) =>
+const planned = (
+  { graph, buckets, nodeBytes, optimizerSlots }: ArbitraryStep,
+  more: (node: Node) => number = () => 0,
+) =>
   planStep({
     graph,
     buckets,
