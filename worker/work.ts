@@ -56,6 +56,7 @@ export async function work(context: Context, open: AsyncDisposableStack): Promis
 
     const agreed = await failure.or(rendezvous(context, group, lanes, building));
     const { built, plan, state } = agreed;
+    for (const choice of built.choices) log.info(choice);
     log.info(`trains ${built.parameters} parameters from step ${state.step} to ${config.training.steps}`);
     telemetry.started(built, plan, state.step);
     const { finished, weightsDigest } = await failure.or(train(compute, agreed, saver));

@@ -1,4 +1,5 @@
 import { buildTraining } from '../../worker/compute/build.ts';
+import type { Layout } from '../../worker/compute/choose-layout.ts';
 import { type Engine, EngineError, type EngineSettings } from '../../worker/engine/engine.ts';
 import { openEngine } from '../../worker/engine/open.ts';
 import { stockPeakBytes } from '../../worker/graph/stock.ts';
@@ -45,6 +46,8 @@ export interface Measured {
   allocatorPeakBytes: number | null;
   /** Planned reuse of memory against the addresses of one step; null where nobody looks. */
   reuse: Reuse | null;
+  /** Only where convolutions were laid out for the device. */
+  layout?: Layout;
   /** Only where it was asked for. */
   profile?: Profile;
 }
@@ -91,6 +94,7 @@ async function ours(asked: Asked, name: 'wasm' | 'native'): Promise<Measured> {
     measuredPeakBytes: peakBytes,
     allocatorPeakBytes,
     reuse,
+    ...(training.layout && { layout: training.layout }),
     ...(profile && { profile }),
   };
 }
@@ -136,7 +140,7 @@ function refuseTooLarge(bytes: number): void {
 /** What a benchmark says about `measured`. */
 export function summaryOf({ seconds, exposedSeconds, ...rest }: Measured, batchSize: number) {
   const stepSeconds = median(seconds);
-  const { windowSeconds, predictedPeakBytes, measuredPeakBytes, allocatorPeakBytes, reuse, profile } = rest;
+  const { windowSeconds, predictedPeakBytes, measuredPeakBytes, allocatorPeakBytes, reuse, layout, profile } = rest;
   return {
     stepSeconds,
     windowSeconds,
@@ -146,6 +150,10 @@ export function summaryOf({ seconds, exposedSeconds, ...rest }: Measured, batchS
     measuredPeakBytes,
     allocatorPeakBytes,
     reuse,
+    layout: layout?.images ?? null,
+    /** Of the convolution that may hold most besides. */
+    workspaceBytes: layout?.workspaceBytes ?? null,
+    choices: layout?.reasons ?? [],
     ...(profile && { profile }),
   };
 }

@@ -54,6 +54,9 @@ describe('bench train', () => {
         exposedCommunicationSeconds: 0,
         measuredPeakBytes: predicted,
         allocatorPeakBytes: null,
+        layout: null,
+        workspaceBytes: null,
+        choices: [],
       });
     });
   }

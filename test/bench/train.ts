@@ -129,8 +129,12 @@ function printResult(result: Result, steps: number): void {
 ${model}, batch ${batch}, ${optimizer}, engine ${engine} on the ${device} in ${precision}, median of ${steps} steps in one process
   step     ${ms(stepSeconds)}, of which ${ms(result.exposedCommunicationSeconds)} waiting for sums; ${ms(windowSeconds)} a step over all
   samples  ${samplesPerSecond.toPrecision(4)} a second
-  memory   ${mib(result.predictedPeakBytes)} predicted, ${mib(result.measuredPeakBytes)} measured, ${mib(result.allocatorPeakBytes)} by the allocator${reuseText(result.reuse)}`);
+  memory   ${mib(result.predictedPeakBytes)} predicted, ${mib(result.measuredPeakBytes)} measured, ${mib(result.allocatorPeakBytes)} by the allocator${reuseText(result.reuse)}${choicesText(result.choices)}`);
   if (result.profile !== undefined) for (const line of profileLines(result.profile)) console.log(line);
+}
+
+function choicesText(choices: Result['choices']): string {
+  return choices.map((choice) => `\n  chosen   ${choice}`).join('');
 }
 
 function reuseText(reuse: Result['reuse']): string {

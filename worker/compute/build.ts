@@ -10,6 +10,7 @@ import { type Plan, planStep } from '../memory/plan.ts';
 import type { OptimizerSettings, TrainingProgram } from '../program/define.ts';
 import { ofProgram } from '../program/program-error.ts';
 import { checkOptimizer } from './check-optimizer.ts';
+import { chooseLayout, type Planned } from './choose-layout.ts';
 import type { Built } from './messages.ts';
 import { planHash } from './plan-hash.ts';
 import { initialState } from './weights.ts';
@@ -28,33 +29,45 @@ export interface BuildRequest {
 }
 
 /** A program made ready for training. */
-export interface Training {
+export interface Training extends Planned {
   request: BuildRequest;
   optimizer: OptimizerSettings;
-  graph: Graph;
   buckets: readonly Bucket[];
-  plan: Plan;
   initial: TrainingState;
 }
 
 /** program → graph → plan. Throws what a person has to know before the first step. */
 export async function buildTraining(request: BuildRequest): Promise<Training> {
-  return { request, ...(await planTraining(request, (graph) => nodeBytes(request.engine, graph))) };
+  const { engine } = request;
+  return { request, ...(await planTraining(request, (graph) => nodeBytes(engine, graph), layoutFor(engine))) };
 }
 
-/** The same without an engine: `bytesOf` says what a node of the graph holds while it runs. */
+type ChooseLayout = (graph: Graph, planOf: (graph: Graph) => Plan) => Planned;
+
+/** What lays a graph out for an engine's convolutions. */
+export function layoutFor(engine: Engine): ChooseLayout {
+  return (graph, planOf) => chooseLayout(engine, graph, planOf);
+}
+
+/**
+ * The same without an engine: `bytesOf` says what a node of the graph holds while it runs; without `choose` the graph
+ * stays plain.
+ */
 export async function planTraining(
   request: Omit<BuildRequest, 'engine'>,
   bytesOf: (graph: Graph) => (node: Node) => number,
+  choose: ChooseLayout = (graph, planOf) => ({ graph, plan: planOf(graph) }),
 ): Promise<Omit<Training, 'request'>> {
   const { program, parameters, recycling, alone = false } = request;
   const optimizer = checkOptimizer(ofProgram('optimizer', () => program.optimizer(parameters)));
-  const { graph, initial } = await captureTraining(request);
-  const sizes = graph.variables.map(({ index, layer }) => ({ index, layer, elements: initial[index]?.length ?? 0 }));
+  const { graph: captured, initial } = await captureTraining(request);
+  const sizes = captured.variables.map(({ index, layer }) => ({ index, layer, elements: initial[index]?.length ?? 0 }));
   const buckets = alone ? [] : planBuckets(sizes, { bucketBytes: bucketBytes(sizes) });
   const optimizerSlots = slotNamesOf(optimizer.kind).length;
-  const plan = planStep({ graph, nodeBytes: bytesOf(graph), buckets, optimizerSlots, alone, recycling });
-  return { optimizer, graph, buckets, plan, initial: initialState(graph, initial, optimizer.kind) };
+  const planOf = (graph: Graph) =>
+    planStep({ graph, nodeBytes: bytesOf(graph), buckets, optimizerSlots, alone, recycling });
+  const planned = choose(captured, planOf);
+  return { optimizer, ...planned, buckets, initial: initialState(captured, initial, optimizer.kind) };
 }
 
 /** Bytes that an engine holds at its worst while it runs a node of `graph`. */
@@ -79,7 +92,7 @@ function bucketBytes(variables: readonly { elements: number }[]): number {
 
 /** What the main thread and the other ranks are told. */
 export async function describeTraining(training: Training): Promise<Built> {
-  const { request, optimizer, graph, plan, buckets, initial } = training;
+  const { request, optimizer, graph, plan, layout, buckets, initial } = training;
   return {
     kind: 'built',
     buckets,
@@ -90,6 +103,7 @@ export async function describeTraining(training: Training): Promise<Built> {
     engine: request.engine.name,
     layers: graph.layerCount,
     parameters: parameterCount(graph),
+    choices: layout?.reasons ?? [],
   };
 }
 

@@ -1,6 +1,7 @@
 import type { HostData } from '../engine/engine.ts';
 import { captureForward } from '../graph/capture.ts';
 import type { Graph, Value } from '../graph/graph.ts';
+import { layOut } from '../graph/layout.ts';
 import type { Stream } from '../memory/event.ts';
 import { planStep } from '../memory/plan.ts';
 import type { Batch } from '../program/define.ts';
@@ -52,12 +53,13 @@ export async function evaluateAccuracy(
 }
 
 async function openForward(
-  { request, graph }: Training,
+  { request, graph, layout }: Training,
   weights: Weights,
   context: StepContext,
   batchSize: number,
 ): Promise<Forward> {
-  const forward = await captureForward({ ...request, batchSize, variables: graph.variables });
+  const captured = await captureForward({ ...request, batchSize, variables: graph.variables });
+  const forward = layout === undefined ? captured : layOut(captured, layout.images, ({ stored }) => stored ?? 'plain');
   const { steady } = planStep({
     graph: forward,
     nodeBytes: nodeBytes(request.engine, forward),

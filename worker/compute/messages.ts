@@ -16,7 +16,7 @@ export type ToCompute =
    */
   | { kind: 'stop'; afterStep: number };
 
-/** What the compute thread found out before the first step; equal on all ranks but for nothing. */
+/** What the compute thread found out before the first step; equal on all ranks but for `choices` and the predicted peak. */
 export interface Built {
   kind: 'built';
   /** Fused gradients, ordered by layer; the exchange plan is made of these. */
@@ -31,6 +31,8 @@ export interface Built {
   engine: EngineName;
   layers: number;
   parameters: number;
+  /** What was chosen by measuring on this rank's device, and why, in sentences. */
+  choices: readonly string[];
 }
 
 export interface StepDone {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Exchange } from '../communication/exchange.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openEngine } from '../engine/open.ts';
+import type { Variable } from '../graph/graph.ts';
 import { buildTraining } from './build.ts';
 import { loopback } from './loopback.ts';
 import type { FromCompute } from './messages.ts';
@@ -32,6 +33,32 @@ function tellingLate(engine: Engine): Engine {
     },
   });
 }
+
+describe('Weights', () => {
+  it('lie on the engine as their variables are stored, slots and sums alike, and are logical in a state', async () => {
+    const engine = await openEngine('wasm');
+    const shape = [1, 2, 1, 3]; // height, width, in, out
+    const variable: Variable = { index: 0, name: 'w', value: 0, shape, layer: 1, kind: 'trained', contribution: 1 };
+    const state = {
+      step: 0,
+      tensors: [
+        { name: 'w', shape, data: Float32Array.of(1, 2, 3, 4, 5, 6) },
+        { name: 'w/momentum', shape, data: Float32Array.of(10, 20, 30, 40, 50, 60) },
+      ],
+    };
+    const settings = { kind: 'momentum', learningRate: 1, momentum: 1 } as const;
+    const weights = new Weights(engine, [{ ...variable, stored: 'OHWI' }], settings, 1, state);
+    assert.deepEqual(weights.save(0), state);
+    assert.deepEqual(weights.handleOf(0).shape, [3, 1, 2, 1]);
+    assert.deepEqual([...engine.read(weights.handleOf(0))], [1, 4, 2, 5, 3, 6]);
+    weights.update(0, Float32Array.of(0.1, 0.4, 0.2, 0.5, 0.3, 0.6), 0);
+    const [values, momentum] = weights.save(1).tensors.map(({ data }) => [...data].map((x) => Number(x.toFixed(3))));
+    assert.deepEqual(momentum, [10.1, 20.2, 30.3, 40.4, 50.5, 60.6]);
+    assert.deepEqual(values, [-9.1, -18.2, -27.3, -36.4, -45.5, -54.6]);
+    weights.free();
+    assert.equal(engine.liveBytes(), 0);
+  });
+});
 
 describe('Weights on an engine that tells late of an update that was not finite', () => {
   const build = async () => {

@@ -1,6 +1,7 @@
 import type { StateTensor, TrainingState } from '../checkpoint/state.ts';
 import type { Engine, Handle, OptimizerStep } from '../engine/engine.ts';
 import { slotNamesOf } from '../engine/optimizer.ts';
+import { fromStored, storedShape, toStored } from '../graph/format.ts';
 import type { Graph, Variable } from '../graph/graph.ts';
 import type { OptimizerSettings } from '../program/define.ts';
 import { ConfigurationError } from '../program/program-error.ts';
@@ -25,7 +26,10 @@ function tensorNames({ name, kind }: Variable, optimizer: OptimizerSettings['kin
   return kind === 'averaged' ? [name] : [name, ...slotNamesOf(optimizer).map((slot) => `${name}/${slot}`)];
 }
 
-/** What training changes: variables and optimizer slots, on an engine. */
+/**
+ * What training changes: variables and optimizer slots, on an engine. There they, and the sums that they are updated
+ * from, lie as `stored` says; a state is always logical.
+ */
 export class Weights {
   readonly #engine: Engine;
   readonly #variables: readonly Variable[];
@@ -52,8 +56,11 @@ export class Weights {
     this.#variables = variables;
     this.#settings = settings;
     this.#scale = 1 / worldSize;
-    this.#handles = wanted.map((tensors) =>
-      tensors.map(({ name, shape }) => engine.upload((given.get(name) as StateTensor).data, shape, 'float32')),
+    this.#handles = variables.map(({ shape, stored = 'plain' }, at) =>
+      (wanted[at] as Named[]).map(({ name }) => {
+        const data = toStored((given.get(name) as StateTensor).data, shape, stored);
+        return engine.upload(data, storedShape(shape, stored), 'float32');
+      }),
     );
   }
 
@@ -105,8 +112,9 @@ export class Weights {
   save(step: number): TrainingState {
     const tensors = this.#variables.flatMap((variable) =>
       tensorNames(variable, this.#settings.kind).map((name, slot): StateTensor => {
+        const { shape, stored = 'plain' } = variable;
         const data = this.#engine.read(this.#handles[variable.index]?.[slot] as Handle) as Float32Array;
-        return { name, shape: variable.shape, data };
+        return { name, shape, data: fromStored(data, shape, stored) };
       }),
     );
     this.check(step - 1); // the reads have waited for all updates

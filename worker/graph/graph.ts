@@ -1,3 +1,5 @@
+import type { Format } from './format.ts';
+
 /** Element type of a value; bool is stored in one byte, the others in four. */
 export type DType = 'float32' | 'int32' | 'bool';
 
@@ -41,10 +43,13 @@ export interface Variable {
   index: number;
   name: string;
   value: ValueId;
+  /** Logical; the value's own is as stored. */
   shape: readonly number[];
   layer: number;
   kind: 'trained' | 'averaged';
   contribution: ValueId;
+  /** How value and contribution lie in memory; absent: plain. */
+  stored?: Format;
 }
 
 /** A tensor that is the same in every step; uploaded once. */

@@ -54,6 +54,7 @@ const built: Built = {
   engine: 'native',
   layers: 1,
   parameters: 1,
+  choices: [],
 };
 
 const step = (n: number, seconds: number, loss?: number) => ({

@@ -54,7 +54,8 @@ Exit status: 0 all are right, 2 there are problems.
 Says for the TrainingJobs of YAML or JSON files where and how precisely they compute, and the bytes that a worker
 holds at the peak of a step. Loads the training programs and trains nothing. With the engine that the workers
 will use on this machine the figure is the one that they check themselves against; for a GPU that is not here it
-is counted from shapes alone. Workspaces of convolutions on a GPU are not counted unless they are given.
+is counted from shapes alone. Layout and workspaces of convolutions are chosen on the GPU: where there is none,
+workspaces are not counted unless they are given.
 
   --workspace-mib N  MiB that the largest workspace of a convolution takes, added to the peak (default 0)
   --json             one JSON object a job

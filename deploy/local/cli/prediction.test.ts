@@ -21,6 +21,7 @@ const onCpu: Prediction = {
   workspaceBytes: 0,
   allocatedBytes: 160 * mib,
   reusedBytes: 80 * mib,
+  choices: [],
   stockPeakBytes: 400 * mib,
 };
 const onGpu: Prediction = { ...onCpu, engine: 'native', settings: { device: 'gpu', precision: 'tf32' } };
@@ -43,11 +44,17 @@ describe('predictionLines', () => {
   });
 
   it('do not hide what is not counted: workspaces unless given, and kernels where the engine is not here', () => {
-    assert.match(text(onGpu), /without {3}workspaces of convolutions; --workspace-mib N adds the largest/);
+    assert.match(
+      text(onGpu),
+      /without {3}workspaces and layout of convolutions, chosen on the GPU; --workspace-mib N adds the largest/,
+    );
     assert.doesNotMatch(text(onGpu), /from shapes alone/);
     const given = text({ ...onGpu, workspaceBytes: 256 * mib });
     assert.match(given, /356 MiB predicted at the peak of a worker, 256 MiB of it the largest workspace/);
-    assert.doesNotMatch(given, /workspaces of convolutions/);
+    assert.doesNotMatch(given, /layout of convolutions/);
+    const chosen = text({ ...onGpu, choices: ['pictures lie in NHWC'] });
+    assert.match(chosen, /computes.*\n +· pictures lie in NHWC\n/);
+    assert.doesNotMatch(chosen, /layout of convolutions/);
     assert.match(text({ ...onGpu, engine: undefined }), /counted from shapes alone, without the engine/);
   });
 
@@ -71,6 +78,7 @@ describe('predictionEvent', () => {
       parameters: 1000,
       layers: 3,
       peakAt: 'Conv2D → [64, 8] (layer 1, forward)',
+      choices: [],
       memory: {
         predictedPeakBytes: 101 * mib,
         baseBytes: 10 * mib,

@@ -1,5 +1,6 @@
 import {
   type BuildRequest,
+  layoutFor,
   nodeBytes,
   outputBytes,
   parameterCount,
@@ -34,20 +35,31 @@ export interface Prediction {
   allocatedBytes: number;
   /** How many of these have room in what the same step has freed. */
   reusedBytes: number;
+  /** What was chosen on the device by measuring, in sentences; the peak has the workspaces then. */
+  choices: readonly string[];
   /** TensorFlow.js's own training step; 0 where it cannot train the program. */
   stockPeakBytes: number;
 }
 
 type Figures = Pick<
   Prediction,
-  'parameters' | 'layers' | 'peakBytes' | 'baseBytes' | 'peakAt' | 'allocatedBytes' | 'reusedBytes' | 'stockPeakBytes'
+  | 'parameters'
+  | 'layers'
+  | 'peakBytes'
+  | 'baseBytes'
+  | 'peakAt'
+  | 'allocatedBytes'
+  | 'reusedBytes'
+  | 'choices'
+  | 'stockPeakBytes'
 >;
 
 /** Plans a step; without an engine a kernel is taken to hold nothing but what it returns. Throws what buildTraining throws. */
 export async function figuresOf(request: Omit<BuildRequest, 'engine'>, engine: Engine | undefined): Promise<Figures> {
-  const { graph, plan } = await planTraining(
+  const { graph, plan, layout } = await planTraining(
     request,
     engine === undefined ? outputBytes : (of) => nodeBytes(engine, of),
+    engine && layoutFor(engine),
   );
   const { allocatedBytes, plannedBytes } = plannedReuse(graph, plan.steady.events);
   return {
@@ -58,6 +70,7 @@ export async function figuresOf(request: Omit<BuildRequest, 'engine'>, engine: E
     peakAt: describeEvent(graph, plan.steady.events[plan.peak.event]),
     allocatedBytes,
     reusedBytes: plannedBytes,
+    choices: layout?.reasons ?? [],
     stockPeakBytes: await stockPeakBytes(request),
   };
 }
@@ -80,6 +93,7 @@ export function predictionLines(prediction: Prediction): string[] {
     `${name}: ${count(workers, 'worker')}, each ${batchSize} of ${count(globalBatchSize, 'sample')} a step`,
     row('network', `${count(parameters, 'parameter')} in ${count(layers, 'layer')}`),
     row('computes', computesText(prediction)),
+    ...prediction.choices.map((choice) => row('', `· ${choice}`)),
     row('memory', `${formatBytes(total)} predicted at the peak of a worker${largest}`),
     row('', `· at ${peakAt}`),
     row('', `· ${formatBytes(baseBytes)} of it weights, optimizer state and constants`),
@@ -102,12 +116,14 @@ function computesText({ settings, engine }: Prediction): string {
 }
 
 /** What a worker will hold beyond the figure. */
-function notCounted({ settings, engine, workspaceBytes }: Prediction): string[] {
+function notCounted({ settings, engine, choices, workspaceBytes }: Prediction): string[] {
   const unknown: string[] = [];
   if (engine === undefined)
     unknown.push('what kernels hold for themselves: counted from shapes alone, without the engine');
   if (settings.device === 'gpu') {
-    if (workspaceBytes === 0) unknown.push('workspaces of convolutions; --workspace-mib N adds the largest');
+    if (workspaceBytes === 0 && choices.length === 0) {
+      unknown.push('workspaces and layout of convolutions, chosen on the GPU; --workspace-mib N adds the largest');
+    }
     unknown.push('what driver, CUDA and its libraries hold of the GPU');
   }
   return unknown;

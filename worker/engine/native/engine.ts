@@ -38,9 +38,10 @@ export class NativeEngine implements Engine {
     context: Context,
     forwarding: ReadonlySet<string>,
     device: EngineSettings['device'] = 'cpu',
+    imageFormats: readonly ImageFormat[] = [],
   ) {
     this.device = device;
-    this.imageFormats = device === 'gpu' ? ['NHWC', 'NCHW'] : [];
+    this.imageFormats = imageFormats;
     this.addon = addon;
     this.context = context;
     this.forwarding = forwarding;

@@ -9,7 +9,13 @@ describe('gpuSettings', () => {
       deterministic: false,
       memoryLimitMib: undefined,
       allocator: 'driver',
+      imageFormats: ['NHWC', 'NCHW'],
     });
+  });
+
+  it('leaves graphs plain where that is asked for, and refuses a layout that there is not', () => {
+    assert.deepEqual(gpuSettings('tf32', { HAYATE_GPU_LAYOUT: 'plain' }).imageFormats, []);
+    assert.throws(() => gpuSettings('tf32', { HAYATE_GPU_LAYOUT: 'nchw' }), /"nchw" is none of NHWC, NCHW, plain/);
   });
 
   it('keeps to a limit by the pool, which knows one', () => {
@@ -21,6 +27,7 @@ describe('gpuSettings', () => {
       HAYATE_GPU_MEMORY_LIMIT_MIB: '1024',
       HAYATE_GPU_ALLOCATOR: 'pool',
       HAYATE_GPU_DETERMINISTIC: '1',
+      HAYATE_GPU_LAYOUT: 'NCHW',
     };
     const settings = gpuSettings('float32', env);
     assert.deepEqual(settings, {
@@ -28,6 +35,7 @@ describe('gpuSettings', () => {
       deterministic: true,
       memoryLimitMib: 1024,
       allocator: 'pool',
+      imageFormats: ['NCHW'],
     });
     assert.deepEqual(gpuEnvironment(settings), ['TF_DETERMINISTIC_OPS', '1']);
     assert.deepEqual(gpuEnvironment(gpuSettings('float32', {})), ['TF_GPU_ALLOCATOR', 'cuda_malloc_async']);

@@ -1,4 +1,4 @@
-import type { EngineSettings } from '../engine.ts';
+import { EngineError, type EngineSettings, type ImageFormat } from '../engine.ts';
 
 /** What a GPU is asked for beyond {@link EngineSettings}. */
 export interface GpuSettings {
@@ -9,11 +9,17 @@ export interface GpuSettings {
   memoryLimitMib: number | undefined;
   /** `driver`: the driver's, which holds what was asked for. `pool`: TensorFlow's, 1 % faster and up to a fifth larger. */
   allocator: 'pool' | 'driver';
+  /** Formats of pictures to choose from; none leaves graphs plain. */
+  imageFormats: readonly ImageFormat[];
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** From the environment: HAYATE_GPU_MEMORY_LIMIT_MIB (which takes the pool), HAYATE_GPU_ALLOCATOR (driver, pool), HAYATE_GPU_DETERMINISTIC (1). */
+/**
+ * From the environment: HAYATE_GPU_MEMORY_LIMIT_MIB (which takes the pool), HAYATE_GPU_ALLOCATOR (driver, pool),
+ * HAYATE_GPU_DETERMINISTIC (1), HAYATE_GPU_LAYOUT (NHWC, NCHW: that one, whatever is faster; plain: as captured).
+ * Throws EngineError `engineMissing` for a layout that there is not.
+ */
 export function gpuSettings(precision: EngineSettings['precision'], env: Env): GpuSettings {
   const memoryLimitMib = gpuMemoryLimitMib(env);
   return {
@@ -22,6 +28,7 @@ export function gpuSettings(precision: EngineSettings['precision'], env: Env): G
     memoryLimitMib,
     // The driver's allocator does not keep to a limit: a step of 5.2 GB passed one of 4 GB.
     allocator: env['HAYATE_GPU_ALLOCATOR'] === 'pool' || memoryLimitMib !== undefined ? 'pool' : 'driver',
+    imageFormats: imageFormatsOf(env['HAYATE_GPU_LAYOUT'] ?? ''),
   };
 }
 
@@ -29,6 +36,20 @@ export function gpuSettings(precision: EngineSettings['precision'], env: Env): G
 export function gpuMemoryLimitMib(env: Env): number | undefined {
   const limitMib = Number(env['HAYATE_GPU_MEMORY_LIMIT_MIB']);
   return limitMib > 0 ? limitMib : undefined;
+}
+
+function imageFormatsOf(layout: string): readonly ImageFormat[] {
+  switch (layout) {
+    case '':
+      return ['NHWC', 'NCHW'];
+    case 'NHWC':
+    case 'NCHW':
+      return [layout];
+    case 'plain':
+      return [];
+    default:
+      throw new EngineError('engineMissing', `HAYATE_GPU_LAYOUT: "${layout}" is none of NHWC, NCHW, plain`);
+  }
 }
 
 /**

@@ -4,7 +4,7 @@ import { type Engine, type EngineSettings, hostFloat32 } from '../engine.ts';
 import { type Addon, type Context, isAddonError, loadAddon } from './addon.ts';
 import { NativeEngine } from './engine.ts';
 import { unusableGpu } from './gpu-problems.ts';
-import { gpuEnvironment, gpuSettings } from './gpu-settings.ts';
+import { type GpuSettings, gpuEnvironment, gpuSettings } from './gpu-settings.ts';
 import { opsInPlace } from './in-place.ts';
 import { releaseOf } from './release.ts';
 import { sessionConfig } from './session-config.ts';
@@ -14,8 +14,9 @@ import { opThreads } from './threads.ts';
 export function openNativeEngine(settings: EngineSettings = hostFloat32): Engine {
   const addon = loadAddon(releaseOf(settings.device), env);
   const threads = opThreads(env, availableParallelism());
-  const context = settings.device === 'gpu' ? onGpu(addon, settings, threads) : onCpu(addon, threads);
-  return new NativeEngine(addon, context, opsInPlace(addon, context), settings.device);
+  const gpu = settings.device === 'gpu' ? gpuSettings(settings.precision, env) : undefined;
+  const context = gpu === undefined ? onCpu(addon, threads) : onGpu(addon, gpu, threads);
+  return new NativeEngine(addon, context, opsInPlace(addon, context), settings.device, gpu?.imageFormats);
 }
 
 function onCpu(addon: Addon, threads: number): Context {
@@ -24,15 +25,14 @@ function onCpu(addon: Addon, threads: number): Context {
 
 const gpuName = '/job:localhost/replica:0/task:0/device:GPU:0';
 
-function onGpu(addon: Addon, { precision }: EngineSettings, threads: number): Context {
-  const gpu = gpuSettings(precision, env);
+function onGpu(addon: Addon, gpu: GpuSettings, threads: number): Context {
   addon.setEnvironment(gpuEnvironment(gpu));
   try {
     return addon.createContext(
       sessionConfig({ opThreads: threads, gpu }),
       gpuName,
       threads,
-      precision === 'tf32',
+      gpu.precision === 'tf32',
       gpu.deterministic,
     );
   } catch (error) {
