@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Arrivals } from './arrivals.ts';
 import type { Exchange } from './communication/exchange.ts';
 import { type SumTree, sumTree } from './communication/schedule/tree.ts';
 import { feedsOf } from './compute/batch.ts';
@@ -8,12 +9,15 @@ import { readNow } from './compute/readers.ts';
 import { plain } from './compute/small-programs.ts';
 import { Weights } from './compute/weights.ts';
 import { Departures } from './departures.ts';
+import type { Engine } from './engine/engine.ts';
+import { fetching } from './engine/fetching.ts';
 import { openEngine } from './engine/open.ts';
 import type { Batch } from './program/define.ts';
 import { type StepContext, trainStep } from './train-step.ts';
 
 const globalBatch = 32;
 const steps = 20;
+const near = () => openEngine('wasm');
 
 interface Rank {
   training: Training;
@@ -23,12 +27,12 @@ interface Rank {
 }
 
 /** Ranks of one group in one thread, their contributions added in the one fixed order. */
-async function openGroup(worldSize: number): Promise<Rank[]> {
+async function openGroup(worldSize: number, open: () => Promise<Engine>): Promise<Rank[]> {
   const batchSize = globalBatch / worldSize;
   const outgoing: Float32Array[][] = [];
   const group: Rank[] = [];
   for (let rank = 0; rank < worldSize; rank++) {
-    const engine = await openEngine('wasm');
+    const engine = await open();
     const training = await buildTraining({
       program: plain,
       parameters: {},
@@ -43,14 +47,17 @@ async function openGroup(worldSize: number): Promise<Rank[]> {
       outgoing: (bucket) => outgoing[rank]![bucket]!,
       submit: () => {},
       await: () => 0,
+      arrived: () => false,
       sum: (bucket) => added(sumTree(worldSize), (of) => outgoing[of]![bucket]!),
     };
     const weights = new Weights(engine, graph.variables, optimizer, worldSize, initial);
     const ledger = openLedger(engine, graph, weights);
     const made = plain.data({ parameters: {}, rank, worldSize, batchSize, seed: 7, startStep: 0 }) as Iterable<Batch>;
     const departures = new Departures(engine, exchange);
+    const arrivals = new Arrivals(engine, exchange);
+    const moving = { exchange, departures, arrivals };
     const reader = readNow(engine);
-    const context = { graph, engine, exchange, ledger, optimizer: weights, departures, reader, seed: 7, rank };
+    const context = { graph, engine, ...moving, ledger, optimizer: weights, reader, seed: 7, rank };
     group.push({ training, context, weights, batches: made[Symbol.iterator]() });
   }
   return group;
@@ -63,8 +70,8 @@ function added(tree: SumTree, of: (rank: number) => Float32Array): Float32Array 
 }
 
 /** Weights after some steps, by rank. */
-async function train(worldSize: number): Promise<number[][]> {
-  const group = await openGroup(worldSize);
+async function train(worldSize: number, open = near): Promise<number[][]> {
+  const group = await openGroup(worldSize, open);
   for (let step = 0; step < steps; step++) {
     for (const { training, context, batches } of group) {
       const feeds = feedsOf(context.graph, batches.next().value as Batch, `step ${step}`);
@@ -81,9 +88,13 @@ describe('trainStep', () => {
     const [first, ...others] = await train(4);
     for (const other of others) assert.deepEqual(other, first);
     const [alone] = await train(1);
-    const initial = (await openGroup(1))[0]!.training.initial.tensors.flatMap(({ data }) => [...data]);
+    const initial = (await openGroup(1, near))[0]!.training.initial.tensors.flatMap(({ data }) => [...data]);
     const distance = (a: number[], b: number[]) => Math.max(...a.map((value, at) => Math.abs(value - b[at]!)));
     assert.ok(distance(first!, alone!) < 1e-5, `they differ by ${distance(first!, alone!)}`);
     assert.ok(distance(first!, initial) > 0.1, 'nothing was trained');
+  });
+
+  it('comes to the same bits, in the bytes planned, on an engine that fetches its sums', async () => {
+    assert.deepEqual(await train(2, async () => fetching(await near())), await train(2));
   });
 });

@@ -42,7 +42,7 @@ const pure = [
   /^operator\/trainingjob\/(plan|restart|conditions)\.ts$/,
   /^operator\/trainingjob\/desired\//,
   /^worker\/graph\/graph\.ts$/,
-  /^worker\/memory\/(event|lifetimes|order|plan|actions|buffers|intervals|explain|planned-reuse|measured-reuse)\.ts$/,
+  /^worker\/memory\/(event|lifetimes|order|plan|actions|buffers|intervals|explain|planned-reuse|measured-reuse|simulate|fetches)\.ts$/,
   /^worker\/communication\/schedule\//,
   /^worker\/communication\/collective\//,
   /^worker\/communication\/transport\/frame\.ts$/,

@@ -39,13 +39,15 @@ export interface Training {
 
 /** program → graph → plan. Throws what a person has to know before the first step. */
 export async function buildTraining(request: BuildRequest): Promise<Training> {
-  return { request, ...(await planTraining(request, (graph) => nodeBytes(request.engine, graph))) };
+  const { engine } = request;
+  return { request, ...(await planTraining(request, (graph) => nodeBytes(engine, graph), engine.fetches)) };
 }
 
-/** The same without an engine: `bytesOf` says what a node of the graph holds while it runs. */
+/** The same without an engine: `bytesOf` says what a node of the graph holds while it runs, `fetches` as Engine.fetches. */
 export async function planTraining(
   request: Omit<BuildRequest, 'engine'>,
   bytesOf: (graph: Graph) => (node: Node) => number,
+  fetches: boolean,
 ): Promise<Omit<Training, 'request'>> {
   const { program, parameters, recycling, alone = false } = request;
   const optimizer = checkOptimizer(ofProgram('optimizer', () => program.optimizer(parameters)));
@@ -53,7 +55,7 @@ export async function planTraining(
   const sizes = graph.variables.map(({ index, layer }) => ({ index, layer, elements: initial[index]?.length ?? 0 }));
   const buckets = alone ? [] : planBuckets(sizes, { bucketBytes: bucketBytes(sizes) });
   const optimizerSlots = slotNamesOf(optimizer.kind).length;
-  const plan = planStep({ graph, nodeBytes: bytesOf(graph), buckets, optimizerSlots, alone, recycling });
+  const plan = planStep({ graph, nodeBytes: bytesOf(graph), buckets, optimizerSlots, alone, fetches, recycling });
   return { optimizer, graph, buckets, plan, initial: initialState(graph, initial, optimizer.kind) };
 }
 

@@ -3,11 +3,15 @@ import type { Graph } from '../graph/graph.ts';
 import type { Plan } from '../memory/plan.ts';
 import type { OptimizerSettings } from '../program/define.ts';
 
-/** sha256 over everything that all ranks must do alike: the graph, its constants, the events of a step, the optimizer. */
+/**
+ * sha256 over everything that all ranks must do alike: the graph, its constants, the events of a step, the optimizer.
+ * What a rank fetches to its device, and when, is its own affair.
+ */
 export function planHash(graph: Graph, plan: Plan, optimizer: OptimizerSettings): string {
   const hash = createHash('sha256');
   const { constants, ...structure } = graph;
-  hash.update(canonical({ structure, events: plan.steady.events, optimizer }));
+  const events = plan.steady.events.filter(({ kind }) => kind !== 'fetch' && kind !== 'release');
+  hash.update(canonical({ structure, events, optimizer }));
   for (const { value, data } of constants) {
     hash.update(`constant ${value} `).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }

@@ -1,5 +1,5 @@
 import type { StateTensor, TrainingState } from '../checkpoint/state.ts';
-import type { Engine, Handle, OptimizerStep } from '../engine/engine.ts';
+import type { Engine, Handle, OptimizerStep, Sum } from '../engine/engine.ts';
 import { slotNamesOf } from '../engine/optimizer.ts';
 import type { Graph, Variable } from '../graph/graph.ts';
 import type { OptimizerSettings } from '../program/define.ts';
@@ -62,12 +62,12 @@ export class Weights {
   }
 
   /** Optimizer step with the sum of all ranks' gradients of `step` (from 0). Throws {@link NonFiniteError}. */
-  update(variable: number, sum: Float32Array, step: number): void {
+  update(variable: number, sum: Sum, step: number): void {
     this.#update(variable, sum, this.#scale, step);
   }
 
   /** The mean of all ranks' values of `step` becomes the variable's. Throws {@link NonFiniteError}. */
-  average(variable: number, sum: Float32Array, step: number): void {
+  average(variable: number, sum: Sum, step: number): void {
     this.#average(variable, sum, this.#scale, step);
   }
 
@@ -84,14 +84,14 @@ export class Weights {
     if (tag !== undefined) throw this.#nonFinite(tag - 1, step);
   }
 
-  #update(variable: number, sum: Float32Array | Handle, scale: number, step: number): void {
+  #update(variable: number, sum: Sum, scale: number, step: number): void {
     const [handle, ...slots] = this.#handles[variable] as [Handle, ...Handle[]];
     const optimizer = stepOf(this.#settings, step);
     const finite = this.#engine.update(handle, slots, sum, scale, optimizer, variable + 1);
     if (!finite) throw this.#nonFinite(variable, step);
   }
 
-  #average(variable: number, sum: Float32Array | Handle, scale: number, step: number): void {
+  #average(variable: number, sum: Sum, scale: number, step: number): void {
     const finite = this.#engine.average(this.handleOf(variable), sum, scale, variable + 1);
     if (!finite) throw this.#nonFinite(variable, step);
   }

@@ -209,6 +209,35 @@ export function engineContract(open: () => Promise<Engine>): void {
     freeAll([variable, velocity, gradient]);
   });
 
+  it('takes parts of a sum from a room that it fills beside what it computes, again and again', () => {
+    const from = new Float32Array(new SharedArrayBuffer(4 * 2000));
+    for (const at of from.keys()) from[at] = at;
+    engine.pin(from);
+    const variables = [0, 0].map((start) => floats(Array.from({ length: 900 }, () => start)));
+    const sgd = { kind: 'sgd', learningRate: 1 } as const;
+    for (let round = 1; round <= 2; round++) {
+      const before = engine.liveBytes();
+      engine.free(floats(Array.from({ length: 2000 }, () => 9)));
+      const room = engine.room(2000);
+      assert.equal(engine.liveBytes() - before, 8000);
+      for (let again = 0; again < 2; again++) {
+        engine.fill(room, from);
+        const [first, second] = [0, 1100].map((offset) => ({ handle: room, offset, length: 900 }));
+        assert.equal(engine.update(variables[0]!, [], first!, 1, sgd, 1), true);
+        assert.equal(engine.average(variables[1]!, second!, round, 2), true);
+      }
+      engine.free(room);
+      engine.free(floats(Array.from({ length: 2000 }, () => 9)));
+      const [updated, averaged] = variables.map((variable) => engine.read(variable));
+      assert.deepEqual([updated![0], updated![899]], [0, -899 * 2 * round]);
+      assert.deepEqual([averaged![0], averaged![899]], [1100 * round, 1999 * round]);
+    }
+    const unfilled = engine.room(3);
+    assert.throws(() => engine.fill(unfilled, Float32Array.of(1)), EngineError);
+    freeAll([...variables, unfilled]);
+    engine.unpin(from);
+  });
+
   it('sends to memory of the host while it goes on, in order, and keeps what it sends until it has arrived', () => {
     const target = new Float32Array(new SharedArrayBuffer(4 * 3 * 1000));
     engine.pin(target);

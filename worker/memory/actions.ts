@@ -11,11 +11,11 @@ interface Place {
 }
 
 /**
- * All that a step does but freeing: batch tensors and random numbers uploaded, sums awaited and variables updated right
- * before their first use; contributions handed over the moment they are final; a bucket submitted with its last part.
- * Loss and outputs are read at the end, when the last gradient has left and a read stalls nothing. With `alone`,
- * contributions go into their variables as soon as nothing of this step reads these any more; else variables in no
- * bucket are neither updated nor handed over.
+ * All that a step does but freeing: batch tensors and random numbers uploaded right before their first use; a bucket's
+ * sum awaited, and all its variables updated, right before the first use of one; contributions handed over the moment
+ * they are final; a bucket submitted with its last part. Loss and outputs are read at the end, when the last gradient
+ * has left and a read stalls nothing. With `alone`, contributions go into their variables once nothing of this step
+ * reads these any more; else variables in no bucket are neither updated nor handed over.
  */
 export function stepActions(graph: Graph, buckets: readonly Bucket[], alone: boolean): Action[] {
   const actions: Action[] = [];
@@ -24,7 +24,7 @@ export function stepActions(graph: Graph, buckets: readonly Bucket[], alone: boo
     for (const { variable, offset, length } of parts) places.set(variable, { bucket: id, offset, length });
   }
   const missing = new Map(buckets.map(({ id, parts }) => [id, parts.length]));
-  const prepare = preparations(graph, places, actions);
+  const prepare = preparations(graph, buckets, actions);
   const waiting = Map.groupBy(graph.variables, ({ contribution }) => contribution);
 
   const nodes = orderNodes(graph);
@@ -68,25 +68,24 @@ export function stepActions(graph: Graph, buckets: readonly Bucket[], alone: boo
 }
 
 /** Returns what does, once, all that has to happen before the first use of a root value. */
-function preparations(graph: Graph, places: ReadonlyMap<number, Place>, actions: Action[]): (root: ValueId) => void {
-  const first = new Map<ValueId, Action>();
-  const awaited = new Set<number>();
-  graph.feeds.forEach(({ value }, feed) => first.set(value, { kind: 'feed', feed, value }));
-  graph.draws.forEach(({ value }, draw) => first.set(value, { kind: 'draw', draw, value }));
-  for (const { index, value, kind } of graph.variables) {
-    const place = places.get(index);
-    if (place === undefined) continue;
-    first.set(value, { kind: kind === 'trained' ? 'update' : 'average', variable: index, ...place });
-  }
-  return (root) => {
-    const action = first.get(root);
-    if (action === undefined) return;
-    first.delete(root);
-    if ('bucket' in action && !awaited.has(action.bucket)) {
-      awaited.add(action.bucket);
-      actions.push({ kind: 'await', bucket: action.bucket });
+function preparations(graph: Graph, buckets: readonly Bucket[], actions: Action[]): (root: ValueId) => void {
+  const first = new Map<ValueId, readonly Action[]>();
+  graph.feeds.forEach(({ value }, feed) => first.set(value, [{ kind: 'feed', feed, value }]));
+  graph.draws.forEach(({ value }, draw) => first.set(value, [{ kind: 'draw', draw, value }]));
+  for (const { id, parts } of buckets) {
+    const takeIn: Action[] = [{ kind: 'await', bucket: id }];
+    for (const { variable, ...place } of parts) {
+      const { kind, value } = graph.variables[variable] as Variable;
+      takeIn.push({ kind: kind === 'trained' ? 'update' : 'average', variable, bucket: id, ...place });
+      first.set(value, takeIn);
     }
-    actions.push(action);
+  }
+  const done = new Set<readonly Action[]>();
+  return (root) => {
+    const prepared = first.get(root);
+    if (prepared === undefined || done.has(prepared)) return;
+    done.add(prepared);
+    actions.push(...prepared);
   };
 }
 

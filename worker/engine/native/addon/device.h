@@ -56,8 +56,15 @@ class Device {
   virtual TFE_TensorHandle* View(TFE_TensorHandle* handle, const std::vector<int64_t>& shape) = 0;
   virtual void Fill(const Region& to, const void* from) = 0;
   virtual void Copy(const Region& to, const char* from) = 0;
+  // Makes memory that was allocated just now ready for Bring.
+  virtual void Reserve(const Region&) {}
+  // Copies into such memory beside what is being computed; whatever is asked for later finds the bytes there.
+  virtual void Bring(const Region& to, const void* from) = 0;
   // Waits until the bytes are there.
   virtual void Read(const Region& from, void* to) = 0;
+
+  // A tensor is about to go; its memory with it, unless another tensor has it too.
+  virtual void Leave(TFE_TensorHandle*) {}
 
   // Copies to the host; returns at once. The memory stays until the bytes have arrived, even if the tensor goes.
   virtual Ticket Send(TFE_TensorHandle* from, void* to) = 0;
@@ -66,6 +73,8 @@ class Device {
   // Tells the device that memory of the host will be copied from and to.
   virtual void Pin(void* memory, size_t bytes) = 0;
   virtual void Unpin(void* memory) = 0;
+  // Waits for everything that was asked for.
+  virtual void Finish() {}
 
   // False when the gradient is known not to be finite; where that is known later, Failed() returns `tag` then.
   virtual bool Update(const Sgd& settings, float* variable, Gradient sum, double scale, size_t length, int tag) = 0;

@@ -114,13 +114,7 @@ class GpuDevice : public Device {
   bool IsHere(TFE_TensorHandle* handle) const override { return Of(handle)->device() == device_; }
 
   TFE_TensorHandle* Allocate(TF_DataType type, const std::vector<int64_t>& shape) override {
-    const size_t bytes = ElementsOf(shape) * ElementBytes(type);
-    const tf::AllocationAttributes once(/*retry_on_failure=*/false, /*allocation_will_be_logged=*/false, nullptr);
-    tf::Tensor tensor(allocator_, static_cast<tf::DataType>(type), ShapeOf(shape), once);
-    if (bytes > 0 && !tensor.IsInitialized()) {
-      throw Failure(TF_RESOURCE_EXHAUSTED, "no memory on the GPU for " + std::to_string(bytes) + " bytes");
-    }
-    return Local(std::move(tensor), device_);
+    return Local(Make(type, shape), device_);
   }
 
   TFE_TensorHandle* View(TFE_TensorHandle* handle, const std::vector<int64_t>& shape) override {
@@ -138,6 +132,19 @@ class GpuDevice : public Device {
     Enter();
     const auto at = [](const char* memory) { return reinterpret_cast<cuda::Pointer>(memory); };
     cuda::Check(driver_.on_device(at(to.start), at(from), to.bytes, stream_), "copying on the GPU");
+  }
+  void Reserve(const Region& room) override {
+    Enter();
+    transfers_.Reserve(room);
+  }
+  void Bring(const Region& to, const void* from) override {
+    Enter();
+    transfers_.Bring(to, from);
+  }
+  void Leave(TFE_TensorHandle* handle) override {
+    if (!transfers_.HasRooms()) return;
+    Enter();
+    transfers_.Leave(RegionOf(handle).start);
   }
   void Read(const Region& from, void* to) override {
     Enter();
@@ -157,28 +164,31 @@ class GpuDevice : public Device {
     Enter();
     transfers_.Unpin(memory);
   }
+  void Finish() override {
+    Enter();
+    transfers_.Finish();
+  }
 
   bool Update(const Sgd& settings, float* variable, Gradient sum, double scale, size_t length, int tag) override {
-    return With(sum, length, [&](const float* part, size_t first, size_t count) {
-      kernels_.Update(settings, variable + first, part, scale, count, {bad_, tag});
+    return With(sum, length, [&](const float* numbers) {
+      kernels_.Update(settings, variable, numbers, scale, length, {bad_, tag});
     });
   }
   bool Update(const Momentum& settings, float* variable, float* velocity, Gradient sum, double scale, size_t length,
               int tag) override {
-    return With(sum, length, [&](const float* part, size_t first, size_t count) {
-      kernels_.Update(settings, variable + first, velocity + first, part, scale, count, {bad_, tag});
+    return With(sum, length, [&](const float* numbers) {
+      kernels_.Update(settings, variable, velocity, numbers, scale, length, {bad_, tag});
     });
   }
   bool Update(const Adam& settings, float* variable, float* first_moment, float* second_moment, Gradient sum,
               double scale, size_t length, int tag) override {
-    return With(sum, length, [&](const float* part, size_t first, size_t count) {
-      kernels_.Update(settings, variable + first, first_moment + first, second_moment + first, part, scale, count,
-                      {bad_, tag});
+    return With(sum, length, [&](const float* numbers) {
+      kernels_.Update(settings, variable, first_moment, second_moment, numbers, scale, length, {bad_, tag});
     });
   }
   bool Average(float* variable, Gradient sum, double scale, size_t length, int tag) override {
-    return With(sum, length, [&](const float* part, size_t first, size_t count) {
-      kernels_.Average(variable + first, part, scale, count, {bad_, tag});
+    return With(sum, length, [&](const float* numbers) {
+      kernels_.Average(variable, numbers, scale, length, {bad_, tag});
     });
   }
 
@@ -293,15 +303,34 @@ class GpuDevice : public Device {
     return tf::wrap(tf::TensorHandle::CreateLocalHandle(std::move(tensor), device, device_, context_));
   }
 
+  tf::Tensor Make(TF_DataType type, const std::vector<int64_t>& shape) const {
+    const size_t bytes = ElementsOf(shape) * ElementBytes(type);
+    const tf::AllocationAttributes once(/*retry_on_failure=*/false, /*allocation_will_be_logged=*/false, nullptr);
+    tf::Tensor tensor(allocator_, static_cast<tf::DataType>(type), ShapeOf(shape), once);
+    if (bytes > 0 && !tensor.IsInitialized()) {
+      throw Failure(TF_RESOURCE_EXHAUSTED, "no memory on the GPU for " + std::to_string(bytes) + " bytes");
+    }
+    return tensor;
+  }
+
+  // Starts kernels that read `sum` on the GPU; numbers of the host are brought there for as long.
   template <typename Use>
   bool With(Gradient sum, size_t length, const Use& use) {
     Enter();
     if (length == 0) return true;
     if (sum.tensor != nullptr) {
-      use(sum.tensor, 0, length);
-    } else {
-      transfers_.Receive(sum.host, length, use);
+      transfers_.Settle(sum.tensor);
+      use(sum.tensor);
+      return true;
     }
+    const tf::Tensor room = Make(TF_FLOAT, {static_cast<int64_t>(length)});
+    const auto bytes = room.tensor_data();
+    const Region region{const_cast<char*>(bytes.data()), bytes.size()};
+    transfers_.Reserve(region);
+    transfers_.Bring(region, sum.host);
+    transfers_.Settle(region.start);
+    use(reinterpret_cast<const float*>(region.start));
+    transfers_.Leave(region.start);
     return true;
   }
 

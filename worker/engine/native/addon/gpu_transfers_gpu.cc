@@ -10,9 +10,6 @@ namespace {
 
 using cuda::Check;
 
-// Parts are large enough to fill the bus, and enough of them to work on one while others arrive.
-constexpr size_t kPartBytes = 8 << 20;
-constexpr size_t kParts = 8;
 constexpr size_t kStageBytes = 8 << 20;
 constexpr size_t kStages = 2;
 
@@ -30,10 +27,9 @@ GpuTransfers::~GpuTransfers() {
   for (const cuda::Stream stream : {compute_, out_, in_}) driver_.stream_synchronize(stream);
   Release();
   for (const auto& [memory, bytes] : pinned_) driver_.host_unregister(memory);
-  for (const Part& part : parts_) {
-    driver_.memory_free(part.memory);
-    driver_.event_destroy(part.filled);
-    driver_.event_destroy(part.used);
+  for (const auto& [start, room] : rooms_) {
+    driver_.event_destroy(room.vacant);
+    driver_.event_destroy(room.filled);
   }
   for (const Stage& stage : stages_) {
     driver_.host_free(stage.memory);
@@ -48,6 +44,13 @@ GpuTransfers::~GpuTransfers() {
 cuda::Event GpuTransfers::NewEvent() const {
   cuda::Event event = nullptr;
   Check(driver_.event_create(&event, cuda::kEventDisableTiming | cuda::kEventBlockingSync), "making an event");
+  return event;
+}
+
+cuda::Event GpuTransfers::TakeEvent() {
+  if (spare_.empty()) return NewEvent();
+  const cuda::Event event = spare_.back();
+  spare_.pop_back();
   return event;
 }
 
@@ -80,8 +83,7 @@ Ticket GpuTransfers::Send(const Region& from, void* to, std::function<void()> ho
   Check(driver_.event_record(computed_, compute_), "sending from the GPU");
   Check(driver_.stream_wait(out_, computed_, 0), "sending from the GPU");
   Check(driver_.to_host(to, Of(from.start), from.bytes, out_), "sending from the GPU");
-  cuda::Event arrived = spare_.empty() ? NewEvent() : spare_.back();
-  if (!spare_.empty()) spare_.pop_back();
+  const cuda::Event arrived = TakeEvent();
   Check(driver_.event_record(arrived, out_), "sending from the GPU");
   sending_.push_back({++sent_, arrived, std::move(hold)});
   return sent_;
@@ -109,6 +111,10 @@ void GpuTransfers::Wait(Ticket ticket) {
   while (!Arrived(ticket)) Check(driver_.event_synchronize(sending_.front().arrived), "waiting for the GPU");
 }
 
+void GpuTransfers::Finish() {
+  for (const cuda::Stream stream : {compute_, out_, in_}) Check(driver_.stream_synchronize(stream), "waiting for the GPU");
+}
+
 void GpuTransfers::Pin(void* memory, size_t bytes) {
   if (bytes == 0 || pinned_.count(memory) > 0) return;
   Check(driver_.host_register(memory, bytes, cuda::kHostPortable), "locking memory for transfers");
@@ -121,26 +127,42 @@ void GpuTransfers::Unpin(void* memory) {
   Check(driver_.host_unregister(memory), "unlocking memory");
 }
 
-void GpuTransfers::Receive(const float* from, size_t count,
-                           const std::function<void(const float*, size_t, size_t)>& use) {
-  if (parts_.empty()) {
-    for (size_t at = 0; at < kParts; at++) {
-      Part part{0, NewEvent(), NewEvent()};
-      Check(driver_.memory_allocate(&part.memory, kPartBytes), "allocating memory for transfers");
-      parts_.push_back(part);
-    }
-  }
-  constexpr size_t most = kPartBytes / sizeof(float);
-  for (size_t first = 0; first < count; first += most) {
-    const size_t length = std::min(most, count - first);
-    const Part& part = parts_[next_part_++ % kParts];
-    Check(driver_.stream_wait(in_, part.used, 0), "receiving on the GPU");
-    Check(driver_.to_device(part.memory, from + first, length * sizeof(float), in_), "receiving on the GPU");
-    Check(driver_.event_record(part.filled, in_), "receiving on the GPU");
-    Check(driver_.stream_wait(compute_, part.filled, 0), "receiving on the GPU");
-    use(reinterpret_cast<const float*>(part.memory), first, length);
-    Check(driver_.event_record(part.used, compute_), "receiving on the GPU");
-  }
+void GpuTransfers::Reserve(const Region& room) {
+  const Room made{room.bytes, TakeEvent(), TakeEvent(), false, false};
+  // Whoever had this memory before may still have kernels waiting to read it.
+  Check(driver_.event_record(made.vacant, compute_), "receiving on the GPU");
+  rooms_[Of(room.start)] = made;
+}
+
+void GpuTransfers::Bring(const Region& to, const void* from) {
+  const auto found = rooms_.find(Of(to.start));
+  if (found == rooms_.end()) Refuse("this tensor is no room to be filled");
+  Room& room = found->second;
+  if (room.brought) Check(driver_.event_record(room.vacant, compute_), "receiving on the GPU");
+  Check(driver_.stream_wait(in_, room.vacant, 0), "receiving on the GPU");
+  Check(driver_.to_device(found->first, from, to.bytes, in_), "receiving on the GPU");
+  Check(driver_.event_record(room.filled, in_), "receiving on the GPU");
+  room.brought = room.filling = true;
+}
+
+void GpuTransfers::Settle(const void* place) {
+  auto found = rooms_.upper_bound(Of(place));
+  if (found == rooms_.begin()) return;
+  Room& room = (--found)->second;
+  if (!room.filling || Of(place) >= found->first + room.bytes) return;
+  // Whatever is sent to the host after this waits for the compute stream, and so for this copy: the host's memory that
+  // it is from is not overwritten before it is over.
+  Check(driver_.stream_wait(compute_, room.filled, 0), "receiving on the GPU");
+  room.filling = false;
+}
+
+void GpuTransfers::Leave(const void* start) {
+  const auto found = rooms_.find(Of(start));
+  if (found == rooms_.end()) return;
+  Settle(start);
+  spare_.push_back(found->second.vacant);
+  spare_.push_back(found->second.filled);
+  rooms_.erase(found);
 }
 
 }  // namespace hayate

@@ -29,12 +29,22 @@ class GpuTransfers {
   bool Arrived(Ticket ticket);
   void Wait(Ticket ticket);
 
+  // Waits for everything, what is computed included.
+  void Finish();
+
   void Pin(void* memory, size_t bytes);
   void Unpin(void* memory);
 
-  // Brings `count` floats from the host to the GPU, a part at a time, on a stream of its own: as much as there is room
-  // for arrives ahead of its use. `use` starts kernels on the part that it is given: its place, first element, length.
-  void Receive(const float* from, size_t count, const std::function<void(const float*, size_t, size_t)>& use);
+  // Memory that was allocated just now in the order of the compute stream, for bytes from the host.
+  void Reserve(const Region& room);
+  // Copies into reserved memory on a stream of its own, as soon as nothing that was asked for before it was reserved (or
+  // before it is filled again) can be using it.
+  void Bring(const Region& room, const void* from);
+  // Kernels that are started from now on find the bytes that were brought to the room that `place` is in, if any.
+  void Settle(const void* place);
+  bool HasRooms() const { return !rooms_.empty(); }
+  // The memory is reserved no more, and free for what the compute stream does from now on.
+  void Leave(const void* start);
 
  private:
   struct Sending {
@@ -42,9 +52,11 @@ class GpuTransfers {
     cuda::Event arrived;
     std::function<void()> hold;
   };
-  struct Part {
-    cuda::Pointer memory;
-    cuda::Event filled, used;
+  struct Room {
+    size_t bytes;
+    cuda::Event vacant, filled;
+    // Bytes have been brought; the compute stream has not been told to wait for them.
+    bool brought, filling;
   };
   struct Stage {
     char* memory;
@@ -52,6 +64,7 @@ class GpuTransfers {
   };
 
   cuda::Event NewEvent() const;
+  cuda::Event TakeEvent();
   void Release();
 
   const cuda::Driver& driver_;
@@ -61,8 +74,7 @@ class GpuTransfers {
   std::deque<Sending> sending_;
   std::vector<cuda::Event> spare_;
   Ticket sent_ = 0, arrived_ = 0;
-  std::vector<Part> parts_;
-  size_t next_part_ = 0;
+  std::map<cuda::Pointer, Room> rooms_;
   std::vector<Stage> stages_;
   size_t next_stage_ = 0;
   std::map<void*, size_t> pinned_;
