@@ -98,7 +98,12 @@ describe('runTraining', () => {
 
   it('comes to the same bits without an exchange, in exactly the bytes predicted', async () => {
     const states: TrainingState[] = [];
-    for (const alone of [false, true]) {
+    for (const [alone, isFar] of [
+      [false, false],
+      [true, false],
+      [true, true],
+    ] as const) {
+      if (isFar) engine = fetching(engine);
       const training = await build(everything, 8, { alone });
       assert.equal(training.buckets.length === 0, alone);
       const { finished } = await run(training);
@@ -106,6 +111,7 @@ describe('runTraining', () => {
       states.push(finished.state);
     }
     assert.deepEqual(states[1], states[0]);
+    assert.deepEqual(states[2], states[0]);
   });
 
   it('leaves nothing on the engine', async () => {

@@ -31,6 +31,8 @@ export class Weights {
   readonly #variables: readonly Variable[];
   readonly #settings: OptimizerSettings;
   readonly #scale: number;
+  /** What the optimizer does in the step that is being taken in. */
+  #optimizer: { of: number; step: OptimizerStep } | undefined;
   /** Per variable: its own handle, then its slots'. */
   readonly #handles: readonly (readonly Handle[])[];
 
@@ -86,8 +88,8 @@ export class Weights {
 
   #update(variable: number, sum: Sum, scale: number, step: number): void {
     const [handle, ...slots] = this.#handles[variable] as [Handle, ...Handle[]];
-    const optimizer = stepOf(this.#settings, step);
-    const finite = this.#engine.update(handle, slots, sum, scale, optimizer, variable + 1);
+    if (this.#optimizer?.of !== step) this.#optimizer = { of: step, step: stepOf(this.#settings, step) };
+    const finite = this.#engine.update(handle, slots, sum, scale, this.#optimizer.step, variable + 1);
     if (!finite) throw this.#nonFinite(variable, step);
   }
 

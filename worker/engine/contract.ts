@@ -209,6 +209,47 @@ export function engineContract(open: () => Promise<Engine>): void {
     freeAll([variable, velocity, gradient]);
   });
 
+  it('updates many variables one after the other, from sums that go at once', () => {
+    const lengths = Array.from({ length: 200 }, (_, at) => 1 + ((at * 997) % 9000));
+    const variables = lengths.map((length) => floats(Array.from({ length }, () => 1)));
+    const velocities = lengths.map((length) => floats(Array.from({ length }, () => 2)));
+    const step = { kind: 'momentum', learningRate: 0.5, momentum: 0.5, nesterov: false } as const;
+    for (const [at, length] of lengths.entries()) {
+      const sum = floats(Array.from({ length }, (_, i) => at + i));
+      if (at % 3 === 2) engine.average(variables[at]!, sum, 0.5, at);
+      else engine.update(variables[at]!, [velocities[at]!], sum, at % 2 === 0 ? 1 : 2, step, at);
+      engine.free(sum);
+      if (at % 3 === 1) engine.free(floats(Array.from({ length }, () => 9)));
+    }
+    for (const [at, length] of lengths.entries()) {
+      const [values, gathered] = [variables, velocities].map((handles) => engine.read(handles[at]!));
+      for (const i of [0, length >> 1, length - 1]) {
+        const velocity = at % 3 === 2 ? 2 : 1 + (at + i) * (at % 2 === 0 ? 1 : 2);
+        assert.equal(gathered![i], velocity);
+        assert.equal(values![i], at % 3 === 2 ? (at + i) / 2 : 1 - velocity / 2);
+      }
+    }
+    freeAll([...variables, ...velocities]);
+  });
+
+  it('updates a variable that was itself updated or averaged just before, in this order', () => {
+    const [first, second, sum] = [floats([1, 2]), floats([0, 0]), floats([2, 4])];
+    const sgd = { kind: 'sgd', learningRate: 1 } as const;
+    engine.update(first, [], sum, 1, sgd, 1);
+    engine.average(second, first, 2, 2);
+    engine.update(first, [], sum, 1, sgd, 1);
+    engine.average(sum, first, 1, 3);
+    assert.deepEqual(
+      [first, second, sum].map((handle) => [...engine.read(handle)]),
+      [
+        [-3, -6],
+        [-2, -4],
+        [-3, -6],
+      ],
+    );
+    freeAll([first, second, sum]);
+  });
+
   it('takes parts of a sum from a room that it fills beside what it computes, again and again', () => {
     const from = new Float32Array(new SharedArrayBuffer(4 * 2000));
     for (const at of from.keys()) from[at] = at;

@@ -15,7 +15,7 @@ export interface PlanRequest {
   optimizerSlots: number;
   /** This rank is the only one: its contributions go into the variables directly, and there are no buckets. */
   alone?: boolean;
-  /** Sums are fetched to the engine before variables are updated from them, see Engine.fetches. */
+  /** Sums are fetched to the engine before variables are updated from them, see Engine.fetches; small updates go together. */
   fetches?: boolean;
   /** False keeps everything until the end of the step, for comparison. */
   recycling: boolean;
@@ -41,7 +41,11 @@ export function planStep(request: PlanRequest): Plan {
   const baseBytes = persistentBytes(graph, optimizerSlots);
   const simulated = (events: readonly Event[]) => simulate(graph, events, baseBytes, nodeBytes);
   const streamOf = (events: readonly Event[]): Stream => ({ events, liveBytes: simulated(events).liveBytes });
-  const done = withFrees(graph, stepActions(graph, buckets, alone === true), recycling);
+  const done = withFrees(
+    graph,
+    stepActions(graph, buckets, { alone: alone === true, together: fetches === true }),
+    recycling,
+  );
   const events = fetches === true ? withFetches(done, buckets, simulated) : done;
   return {
     steady: streamOf(events),

@@ -140,6 +140,7 @@ std::vector<Output> Context::Execute(const std::string& name, const std::vector<
                                      const std::vector<TensorId>& inputs, const std::vector<bool>& consumed,
                                      int outputs) {
   CheckCall(name, attributes, inputs.size());
+  device_->Flush();
   const SignalsHeld held;
   std::vector<TFE_TensorHandle*> handles;
   std::vector<Region> regions;

@@ -76,7 +76,8 @@ class Device {
   // Waits for everything that was asked for.
   virtual void Finish() {}
 
-  // False when the gradient is known not to be finite; where that is known later, Failed() returns `tag` then.
+  // False when the gradient is known not to be finite; where that is known later, Failed() returns `tag` then. An update
+  // may be put off, to be started with others, until something else is asked of the device.
   virtual bool Update(const Sgd& settings, float* variable, Gradient sum, double scale, size_t length, int tag) = 0;
   virtual bool Update(const Momentum& settings, float* variable, float* velocity, Gradient sum, double scale,
                       size_t length, int tag) = 0;
@@ -84,6 +85,8 @@ class Device {
                       size_t length, int tag) = 0;
   // variable = sum × scale
   virtual bool Average(float* variable, Gradient sum, double scale, size_t length, int tag) = 0;
+  // Starts what was put off: before TensorFlow is asked for anything that is not asked through this class.
+  virtual void Flush() {}
   // Tag of an update that has met a number that is not finite, or 0; forgets it.
   virtual int Failed() = 0;
 

@@ -1,10 +1,13 @@
 // Tensors on an NVIDIA GPU. What TensorFlow's C API does not give (a tensor's address without waiting for the device,
 // the compute stream, the allocator) comes from the classes behind it, of the one version that the engine is built for.
+#include <array>
+
 #include "cuda_driver_gpu.h"
 #include "device.h"
 #include "gpu_convolutions_gpu.h"
 #include "gpu_kernels_gpu.h"
 #include "gpu_transfers_gpu.h"
+#include "gpu_updates_gpu.h"
 #include "tensorflow/c/eager/tfe_context_internal.h"
 #include "tensorflow/c/eager/tfe_tensorhandle_internal.h"
 #include "tensorflow/core/common_runtime/eager/context.h"
@@ -92,6 +95,7 @@ class GpuDevice : public Device {
     cuda::Check(driver_.host_allocate(&word, sizeof(int), cuda::kHostPortable | cuda::kHostMapped), "allocating");
     bad_ = static_cast<int*>(word);
     *bad_ = 0;
+    updates_ = std::make_unique<GpuUpdates>(kernels_, bad_);
   }
 
   ~GpuDevice() override {
@@ -103,7 +107,12 @@ class GpuDevice : public Device {
   }
 
   // Contexts are current by thread; TensorFlow leaves its own behind, which is the same one.
-  void Enter() const { cuda::Check(driver_.set_context(cuda_context_), "entering the GPU"); }
+  void Current() const { cuda::Check(driver_.set_context(cuda_context_), "entering the GPU"); }
+  // Before anything is asked of the GPU: what was put off happens first.
+  void Enter() {
+    Current();
+    Flush();
+  }
   void Own(cuda::Context context) { cuda_context_ = context; }
 
   Region RegionOf(TFE_TensorHandle* handle) const override {
@@ -142,8 +151,10 @@ class GpuDevice : public Device {
     transfers_.Bring(to, from);
   }
   void Leave(TFE_TensorHandle* handle) override {
+    // Memory may be handed out again for work that is started before what is put off, and so stays until that is started.
+    if (!updates_->IsEmpty()) held_.push_back(TensorOf(handle));
     if (!transfers_.HasRooms()) return;
-    Enter();
+    Current();
     transfers_.Leave(RegionOf(handle).start);
   }
   void Read(const Region& from, void* to) override {
@@ -155,7 +166,10 @@ class GpuDevice : public Device {
     return transfers_.Send(RegionOf(from), to, [tensor = TensorOf(from)] {});
   }
   bool Arrived(Ticket ticket) override { return transfers_.Arrived(ticket); }
-  void Wait(Ticket ticket) override { transfers_.Wait(ticket); }
+  void Wait(Ticket ticket) override {
+    Enter();
+    transfers_.Wait(ticket);
+  }
   void Pin(void* memory, size_t bytes) override {
     Enter();
     transfers_.Pin(memory, bytes);
@@ -169,27 +183,28 @@ class GpuDevice : public Device {
     transfers_.Finish();
   }
 
-  bool Update(const Sgd& settings, float* variable, Gradient sum, double scale, size_t length, int tag) override {
-    return With(sum, length, [&](const float* numbers) {
-      kernels_.Update(settings, variable, numbers, scale, length, {bad_, tag});
-    });
+  bool Update(const Sgd& s, float* variable, Gradient sum, double scale, size_t length, int tag) override {
+    return Queue({"update_sgd", {s.learningRate}, scale, variable, nullptr, nullptr, nullptr, length, tag}, sum);
   }
-  bool Update(const Momentum& settings, float* variable, float* velocity, Gradient sum, double scale, size_t length,
+  bool Update(const Momentum& s, float* variable, float* velocity, Gradient sum, double scale, size_t length,
               int tag) override {
-    return With(sum, length, [&](const float* numbers) {
-      kernels_.Update(settings, variable, velocity, numbers, scale, length, {bad_, tag});
-    });
+    return Queue({"update_momentum", {s.learningRate, s.momentum, s.nesterov ? 1.0 : 0.0}, scale, variable, velocity, nullptr, nullptr, length, tag}, sum);
   }
-  bool Update(const Adam& settings, float* variable, float* first_moment, float* second_moment, Gradient sum,
-              double scale, size_t length, int tag) override {
-    return With(sum, length, [&](const float* numbers) {
-      kernels_.Update(settings, variable, first_moment, second_moment, numbers, scale, length, {bad_, tag});
-    });
+  bool Update(const Adam& s, float* variable, float* first, float* second, Gradient sum, double scale, size_t length,
+              int tag) override {
+    const std::array<double, 6> numbers{s.learningRate, s.beta1,           s.beta2,
+                                        s.epsilon,      s.firstCorrection, s.secondCorrection};
+    return Queue({"update_adam", numbers, scale, variable, first, second, nullptr, length, tag}, sum);
   }
   bool Average(float* variable, Gradient sum, double scale, size_t length, int tag) override {
-    return With(sum, length, [&](const float* numbers) {
-      kernels_.Average(variable, numbers, scale, length, {bad_, tag});
-    });
+    return Queue({"average", {}, scale, variable, nullptr, nullptr, nullptr, length, tag}, sum);
+  }
+  void Flush() override {
+    if (!updates_->IsEmpty()) {
+      Current();
+      updates_->Start();
+    }
+    held_.clear();
   }
 
   int Failed() override {
@@ -303,7 +318,9 @@ class GpuDevice : public Device {
     return tf::wrap(tf::TensorHandle::CreateLocalHandle(std::move(tensor), device, device_, context_));
   }
 
-  tf::Tensor Make(TF_DataType type, const std::vector<int64_t>& shape) const {
+  // Memory of tensors that are gone, but not yet updated from, is given back first.
+  tf::Tensor Make(TF_DataType type, const std::vector<int64_t>& shape) {
+    Enter();
     const size_t bytes = ElementsOf(shape) * ElementBytes(type);
     const tf::AllocationAttributes once(/*retry_on_failure=*/false, /*allocation_will_be_logged=*/false, nullptr);
     tf::Tensor tensor(allocator_, static_cast<tf::DataType>(type), ShapeOf(shape), once);
@@ -313,24 +330,25 @@ class GpuDevice : public Device {
     return tensor;
   }
 
-  // Starts kernels that read `sum` on the GPU; numbers of the host are brought there for as long.
-  template <typename Use>
-  bool With(Gradient sum, size_t length, const Use& use) {
-    Enter();
-    if (length == 0) return true;
+  // Puts an update off, until Flush at the latest; numbers of the host are brought to the GPU for as long.
+  bool Queue(GpuUpdates::Request request, Gradient sum) {
+    if (request.length == 0) return true;
     if (sum.tensor != nullptr) {
+      Current();
       transfers_.Settle(sum.tensor);
-      use(sum.tensor);
+      request.sum = sum.tensor;
+      updates_->Add(request);
       return true;
     }
-    const tf::Tensor room = Make(TF_FLOAT, {static_cast<int64_t>(length)});
+    tf::Tensor room = Make(TF_FLOAT, {static_cast<int64_t>(request.length)});
     const auto bytes = room.tensor_data();
     const Region region{const_cast<char*>(bytes.data()), bytes.size()};
     transfers_.Reserve(region);
     transfers_.Bring(region, sum.host);
-    transfers_.Settle(region.start);
-    use(reinterpret_cast<const float*>(region.start));
     transfers_.Leave(region.start);
+    request.sum = reinterpret_cast<const float*>(region.start);
+    updates_->Add(request);
+    Flush();
     return true;
   }
 
@@ -340,6 +358,8 @@ class GpuDevice : public Device {
   tf::Allocator* const allocator_;
   GpuKernels kernels_;
   GpuTransfers transfers_;
+  std::unique_ptr<GpuUpdates> updates_;
+  std::vector<tf::Tensor> held_;
   const cuda::Stream stream_;
   const Precision precision_;
   const GpuConvolutions::Workspaces workspaces_;

@@ -83,28 +83,8 @@ void GpuKernels::Launch(const char* name, const Grid& grid, std::vector<void*> a
               name);
 }
 
-void GpuKernels::Update(const Sgd& s, float* variable, const float* sum, double scale, int64_t length, Verdict v) {
-  Launch("update_sgd", Linear(length),
-         {A(variable), A(sum), A(scale), A(s.learningRate), A(v.bad), A(v.tag), A(length)});
-}
-
-void GpuKernels::Update(const Momentum& s, float* variable, float* velocity, const float* sum, double scale,
-                        int64_t length, Verdict v) {
-  const int nesterov = s.nesterov ? 1 : 0;
-  Launch("update_momentum", Linear(length),
-         {A(variable), A(velocity), A(sum), A(scale), A(s.learningRate), A(s.momentum), A(nesterov), A(v.bad),
-          A(v.tag), A(length)});
-}
-
-void GpuKernels::Update(const Adam& s, float* variable, float* first, float* second, const float* sum, double scale,
-                        int64_t length, Verdict v) {
-  Launch("update_adam", Linear(length),
-         {A(variable), A(first), A(second), A(sum), A(scale), A(s.learningRate), A(s.beta1), A(s.beta2), A(s.epsilon),
-          A(s.firstCorrection), A(s.secondCorrection), A(v.bad), A(v.tag), A(length)});
-}
-
-void GpuKernels::Average(float* variable, const float* sum, double scale, int64_t length, Verdict v) {
-  Launch("average", Linear(length), {A(variable), A(sum), A(scale), A(v.bad), A(v.tag), A(length)});
+void GpuKernels::Update(const char* kernel, const UpdateBatch& batch, unsigned blocks) {
+  Launch(kernel, {blocks, 1, kThreads, 1, 0}, {A(batch)});
 }
 
 void GpuKernels::AddBias(float* values, const float* bias, int64_t outer, int64_t channels, int64_t inner, bool relu) {

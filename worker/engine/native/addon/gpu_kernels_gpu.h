@@ -10,6 +10,26 @@
 
 namespace hayate {
 
+// Updates of several variables, as the kernels take them: at most 4 KiB, which all drivers pass on.
+struct UpdateBatch {
+  static constexpr int kEntries = 80;
+  // Elements that one block of threads updates.
+  static constexpr size_t kBlock = 4096;
+  struct Entry {
+    float *variable, *first, *second;
+    const float* sum;
+    // Elements, and the first of the blocks that update them.
+    unsigned length, block;
+    int tag;
+  };
+  Entry entries[kEntries];
+  double scale;
+  double numbers[6];
+  int* bad;
+  int count;
+};
+static_assert(sizeof(UpdateBatch) <= 4096);
+
 class GpuKernels {
  public:
   // Compiles for `device`, whose context is current.
@@ -17,17 +37,7 @@ class GpuKernels {
   ~GpuKernels();
   GpuKernels(const GpuKernels&) = delete;
 
-  // `bad` is a word of the host's memory that a GPU can write; it gets `tag` when a gradient is not finite.
-  struct Verdict {
-    int* bad;
-    int tag;
-  };
-  void Update(const Sgd& settings, float* variable, const float* sum, double scale, int64_t length, Verdict verdict);
-  void Update(const Momentum& settings, float* variable, float* velocity, const float* sum, double scale,
-              int64_t length, Verdict verdict);
-  void Update(const Adam& settings, float* variable, float* first, float* second, const float* sum, double scale,
-              int64_t length, Verdict verdict);
-  void Average(float* variable, const float* sum, double scale, int64_t length, Verdict verdict);
+  void Update(const char* kernel, const UpdateBatch& batch, unsigned blocks);
 
   void AddBias(float* values, const float* bias, int64_t outer, int64_t channels, int64_t inner, bool relu);
   void PlaneSums(const float* values, float* sums, int64_t outer, int64_t channels, int64_t inner);
