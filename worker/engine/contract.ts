@@ -280,18 +280,27 @@ export function engineContract(open: () => Promise<Engine>): void {
   });
 
   it('sends to memory of the host while it goes on, in order, and keeps what it sends until it has arrived', () => {
-    const target = new Float32Array(new SharedArrayBuffer(4 * 3 * 1000));
+    const lengths = [1000, 100_000, 7, 1000, 100_000, 3];
+    const offsets = lengths.map((_, at) => 16 + sum(lengths.slice(0, at)));
+    const target = new Float32Array(new SharedArrayBuffer(4 * (16 + sum(lengths))));
     engine.pin(target);
-    const parts = [1, 2, 3].map((value) => floats(Array.from({ length: 1000 }, () => value)));
-    const transfers = parts.map((part, at) => {
-      const transfer = engine.send(part, target.subarray(1000 * at, 1000 * (at + 1)));
-      engine.free(part);
-      engine.free(floats(Array.from({ length: 1000 }, () => 9)));
-      return transfer;
-    });
-    engine.wait(transfers[2]!);
-    assert.ok(transfers.every((transfer) => engine.arrived(transfer)));
-    assert.deepEqual([target[0], target[999], target[1000], target[2999]], [1, 1, 2, 3]);
+    for (const last of [5, 1]) {
+      target.fill(0);
+      const transfers = lengths.map((length, at) => {
+        const part = floats(Array.from({ length }, () => at + 1));
+        const transfer = engine.send(part, target.subarray(offsets[at], offsets[at]! + length));
+        engine.free(part);
+        engine.free(floats(Array.from({ length }, () => 9)));
+        return transfer;
+      });
+      engine.wait(transfers[last]!);
+      assert.ok(transfers.slice(0, last + 1).every((transfer) => engine.arrived(transfer)));
+      const ends = lengths.flatMap((length, at) => [target[offsets[at]!], target[offsets[at]! + length - 1]]);
+      const expected = lengths.flatMap((_, at) => [at + 1, at + 1]);
+      assert.deepEqual(ends.slice(0, 2 * (last + 1)), expected.slice(0, 2 * (last + 1)));
+      engine.wait(Math.max(...transfers));
+    }
+    assert.equal(target[15], 0);
     engine.unpin(target);
   });
 }
@@ -300,6 +309,7 @@ function node(kernel: string, inputs: Node['inputs'], attrs: Node['attrs']): Nod
   return { id: 0, kernel, inputs, attrs, outputs: [], layer: 1, role: 'forward' };
 }
 
+const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
 const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 const window = { strides: 1, pad: 'same', dataFormat: 'NHWC', dilations: 1 };
 const pooling = { filterSize: 2, strides: 2, pad: 'same' };

@@ -85,7 +85,10 @@ export interface Engine {
   free(handle: Handle): void;
   /** A copy of the contents on the host. */
   read(handle: Handle): HostData;
-  /** Copies a float32 tensor into `target` (same length), which may be shared memory; may return before the bytes are there. */
+  /**
+   * Copies a float32 tensor into `target` (same length), which may be shared memory; may return before the bytes are
+   * there, and the tensor is not to be written in place before they are.
+   */
   send(handle: Handle, target: Float32Array): Transfer;
   arrived(transfer: Transfer): boolean;
   /** Blocks until the transfer, and all before it, have arrived. */

@@ -66,7 +66,8 @@ class Device {
   // A tensor is about to go; its memory with it, unless another tensor has it too.
   virtual void Leave(TFE_TensorHandle*) {}
 
-  // Copies to the host; returns at once. The memory stays until the bytes have arrived, even if the tensor goes.
+  // Copies to the host; returns at once. The memory stays until the bytes have arrived, even if the tensor goes, and must
+  // not be written before.
   virtual Ticket Send(TFE_TensorHandle* from, void* to) = 0;
   virtual bool Arrived(Ticket ticket) = 0;
   virtual void Wait(Ticket ticket) = 0;

@@ -13,8 +13,44 @@ struct Window {
 #define FOR_EACH(Index, i, count) \
   for (Index i = blockIdx.x * (Index)blockDim.x + threadIdx.x; i < (Index)(count); i += gridDim.x * (Index)blockDim.x)
 
-// ---- optimizers: many variables at once, each by as many blocks as it needs. `bad` is a word of the host's memory that
-// gets the tag of a variable whose gradient is not finite. The two structs are as in gpu_kernels_gpu.h.
+// ---- work on many pieces of memory at once, each by as many blocks as it needs
+
+#define BLOCK_ELEMENTS 4096
+
+// The last entry that does not begin in a later block than this.
+template <typename Entry>
+__device__ __forceinline__ const Entry& OwnEntry(const Entry* entries, int count) {
+  int at = 0, end = count;
+  while (end - at > 1) {
+    const int middle = (at + end) / 2;
+    if (entries[middle].block <= blockIdx.x) at = middle;
+    else end = middle;
+  }
+  return entries[at];
+}
+
+// As in gpu_kernels_gpu.h.
+struct Sending {
+  const float* from;
+  float* to;
+  unsigned length, block;
+};
+
+struct Sendings {
+  Sending entries[160];
+  int count;
+};
+
+// `to` is memory of the host.
+extern "C" __global__ void send(const Sendings all) {
+  const Sending sending = OwnEntry(all.entries, all.count);
+  const unsigned start = (blockIdx.x - sending.block) * BLOCK_ELEMENTS;
+  const unsigned stop = min(start + BLOCK_ELEMENTS, sending.length);
+  for (unsigned i = start + threadIdx.x; i < stop; i += blockDim.x) sending.to[i] = sending.from[i];
+}
+
+// ---- optimizers: many variables at once. `bad` is a word of the host's memory that gets the tag of a variable whose
+// gradient is not finite. The two structs are as in gpu_kernels_gpu.h.
 
 struct Update {
   float *variable, *first, *second;
@@ -31,23 +67,14 @@ struct Updates {
   int count;
 };
 
-#define UPDATE_BLOCK 4096
-
 __device__ bool Bad(double gradient) { return !(fabs(gradient) <= 1.7976931348623157e308); }
 
 // `step(update, i, gradient)` for every element i of every variable.
 template <typename Step>
 __device__ __forceinline__ void ForEachUpdate(const Updates& all, Step step) {
-  // The last update that does not begin in a later block.
-  int at = 0, end = all.count;
-  while (end - at > 1) {
-    const int middle = (at + end) / 2;
-    if (all.entries[middle].block <= blockIdx.x) at = middle;
-    else end = middle;
-  }
-  const Update update = all.entries[at];
-  const unsigned start = (blockIdx.x - update.block) * UPDATE_BLOCK;
-  const unsigned stop = min(start + UPDATE_BLOCK, update.length);
+  const Update update = OwnEntry(all.entries, all.count);
+  const unsigned start = (blockIdx.x - update.block) * BLOCK_ELEMENTS;
+  const unsigned stop = min(start + BLOCK_ELEMENTS, update.length);
   bool isBad = false;
   for (unsigned i = start + threadIdx.x; i < stop; i += blockDim.x) {
     const double gradient = update.sum[i] * all.scale;

@@ -86,7 +86,7 @@ class GpuDevice : public Device {
         device_(device),
         allocator_(device->GetAllocator(tf::AllocatorAttributes())),
         kernels_(gpu, stream),
-        transfers_(stream),
+        transfers_(stream, kernels_),
         stream_(stream),
         precision_(precision),
         workspaces_{[this](size_t bytes) { return allocator_->AllocateRaw(256, bytes); },
@@ -165,7 +165,10 @@ class GpuDevice : public Device {
     Enter();
     return transfers_.Send(RegionOf(from), to, [tensor = TensorOf(from)] {});
   }
-  bool Arrived(Ticket ticket) override { return transfers_.Arrived(ticket); }
+  bool Arrived(Ticket ticket) override {
+    Current();
+    return transfers_.Arrived(ticket);
+  }
   void Wait(Ticket ticket) override {
     Enter();
     transfers_.Wait(ticket);

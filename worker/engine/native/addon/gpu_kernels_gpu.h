@@ -10,11 +10,15 @@
 
 namespace hayate {
 
+// Elements that one block of threads works on where a kernel works on many pieces of memory at once.
+inline constexpr size_t kBlockElements = 4096;
+inline unsigned BlocksFor(size_t elements) {
+  return static_cast<unsigned>((elements + kBlockElements - 1) / kBlockElements);
+}
+
 // Updates of several variables, as the kernels take them: at most 4 KiB, which all drivers pass on.
 struct UpdateBatch {
   static constexpr int kEntries = 80;
-  // Elements that one block of threads updates.
-  static constexpr size_t kBlock = 4096;
   struct Entry {
     float *variable, *first, *second;
     const float* sum;
@@ -30,6 +34,19 @@ struct UpdateBatch {
 };
 static_assert(sizeof(UpdateBatch) <= 4096);
 
+// Copies of floats to memory of the host, by its addresses on the GPU.
+struct SendBatch {
+  static constexpr int kEntries = 160;
+  struct Entry {
+    const float* from;
+    float* to;
+    unsigned length, block;
+  };
+  Entry entries[kEntries];
+  int count;
+};
+static_assert(sizeof(SendBatch) <= 4096);
+
 class GpuKernels {
  public:
   // Compiles for `device`, whose context is current.
@@ -38,6 +55,8 @@ class GpuKernels {
   GpuKernels(const GpuKernels&) = delete;
 
   void Update(const char* kernel, const UpdateBatch& batch, unsigned blocks);
+  // On another stream.
+  void Send(const SendBatch& batch, unsigned blocks, cuda::Stream stream);
 
   void AddBias(float* values, const float* bias, int64_t outer, int64_t channels, int64_t inner, bool relu);
   void PlaneSums(const float* values, float* sums, int64_t outer, int64_t channels, int64_t inner);
@@ -67,7 +86,10 @@ class GpuKernels {
   // One thread an element, or a few.
   Grid Linear(int64_t elements) const;
   Grid OverRows(const Normalisation& norm, int width) const;
-  void Launch(const char* name, const Grid& grid, std::vector<void*> arguments);
+  void Launch(const char* name, const Grid& grid, std::vector<void*> arguments) {
+    Launch(name, grid, std::move(arguments), stream_);
+  }
+  void Launch(const char* name, const Grid& grid, std::vector<void*> arguments, cuda::Stream stream);
   float* Partial(size_t floats);
 
   const cuda::Driver& driver_;

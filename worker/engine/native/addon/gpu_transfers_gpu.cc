@@ -10,6 +10,9 @@ namespace {
 
 using cuda::Check;
 
+// A transfer of its own costs the host more than this much costs the bus.
+constexpr size_t kFewBytes = 64 << 10;
+constexpr unsigned kMostBlocksTogether = (1 << 20) / (kBlockElements * sizeof(float));
 constexpr size_t kStageBytes = 8 << 20;
 constexpr size_t kStages = 2;
 
@@ -17,7 +20,8 @@ cuda::Pointer Of(const void* memory) { return reinterpret_cast<cuda::Pointer>(me
 
 }  // namespace
 
-GpuTransfers::GpuTransfers(cuda::Stream compute) : driver_(cuda::Load()), compute_(compute) {
+GpuTransfers::GpuTransfers(cuda::Stream compute, GpuKernels& kernels)
+    : driver_(cuda::Load()), compute_(compute), kernels_(kernels) {
   Check(driver_.stream_create(&out_, cuda::kStreamNonBlocking), "making a stream");
   Check(driver_.stream_create(&in_, cuda::kStreamNonBlocking), "making a stream");
   computed_ = NewEvent();
@@ -26,7 +30,7 @@ GpuTransfers::GpuTransfers(cuda::Stream compute) : driver_(cuda::Load()), comput
 GpuTransfers::~GpuTransfers() {
   for (const cuda::Stream stream : {compute_, out_, in_}) driver_.stream_synchronize(stream);
   Release();
-  for (const auto& [memory, bytes] : pinned_) driver_.host_unregister(memory);
+  for (const auto& [memory, pinned] : pinned_) driver_.host_unregister(memory);
   for (const auto& [start, room] : rooms_) {
     driver_.event_destroy(room.vacant);
     driver_.event_destroy(room.filled);
@@ -79,14 +83,53 @@ void GpuTransfers::Read(const Region& from, void* to) {
 }
 
 Ticket GpuTransfers::Send(const Region& from, void* to, std::function<void()> hold) {
-  Release();
+  const Ticket ticket = ++sent_;
+  float* const target = from.bytes <= kFewBytes && from.bytes % sizeof(float) == 0 ? OnGpu(to, from.bytes) : nullptr;
+  if (target == nullptr) {
+    FollowCompute();
+    Check(driver_.to_host(to, Of(from.start), from.bytes, out_), "sending from the GPU");
+    Leaving(together_.count > 0 ? first_together_ - 1 : ticket, {std::move(hold)});
+    return ticket;
+  }
+  if (together_.count == 0) first_together_ = ticket;
+  const auto length = static_cast<unsigned>(from.bytes / sizeof(float));
+  together_.entries[together_.count++] = {reinterpret_cast<const float*>(from.start), target, length, together_blocks_};
+  together_blocks_ += BlocksFor(length);
+  together_holds_.push_back(std::move(hold));
+  if (together_.count == SendBatch::kEntries || together_blocks_ >= kMostBlocksTogether) SendTogether();
+  return ticket;
+}
+
+void GpuTransfers::SendTogether() {
+  if (together_.count == 0) return;
+  FollowCompute();
+  kernels_.Send(together_, together_blocks_, out_);
+  together_.count = 0;
+  together_blocks_ = 0;
+  Leaving(sent_, std::move(together_holds_));
+  together_holds_.clear();
+}
+
+void GpuTransfers::FollowCompute() {
   Check(driver_.event_record(computed_, compute_), "sending from the GPU");
   Check(driver_.stream_wait(out_, computed_, 0), "sending from the GPU");
-  Check(driver_.to_host(to, Of(from.start), from.bytes, out_), "sending from the GPU");
+}
+
+void GpuTransfers::Leaving(Ticket ticket, std::vector<std::function<void()>> holds) {
+  Release();
   const cuda::Event arrived = TakeEvent();
   Check(driver_.event_record(arrived, out_), "sending from the GPU");
-  sending_.push_back({++sent_, arrived, std::move(hold)});
-  return sent_;
+  sending_.push_back({ticket, arrived, std::move(holds)});
+}
+
+float* GpuTransfers::OnGpu(void* memory, size_t bytes) const {
+  char* const start = static_cast<char*>(memory);
+  auto found = pinned_.upper_bound(start);
+  if (found == pinned_.begin()) return nullptr;
+  const auto& [first, pinned] = *--found;
+  const size_t offset = static_cast<size_t>(start - first);
+  if (pinned.address == 0 || offset + bytes > pinned.bytes) return nullptr;
+  return reinterpret_cast<float*>(pinned.address + offset);
 }
 
 // Lets go of what has arrived.
@@ -102,7 +145,9 @@ void GpuTransfers::Release() {
 }
 
 bool GpuTransfers::Arrived(Ticket ticket) {
-  if (ticket > arrived_) Release();
+  if (ticket <= arrived_) return true;
+  if (together_.count > 0 && ticket >= first_together_) SendTogether();
+  Release();
   return ticket <= arrived_;
 }
 
@@ -112,18 +157,25 @@ void GpuTransfers::Wait(Ticket ticket) {
 }
 
 void GpuTransfers::Finish() {
+  SendTogether();
   for (const cuda::Stream stream : {compute_, out_, in_}) Check(driver_.stream_synchronize(stream), "waiting for the GPU");
 }
 
 void GpuTransfers::Pin(void* memory, size_t bytes) {
-  if (bytes == 0 || pinned_.count(memory) > 0) return;
-  Check(driver_.host_register(memory, bytes, cuda::kHostPortable), "locking memory for transfers");
-  pinned_[memory] = bytes;
+  char* const start = static_cast<char*>(memory);
+  if (bytes == 0 || pinned_.count(start) > 0) return;
+  const unsigned flags = cuda::kHostPortable | cuda::kHostMapped;
+  Check(driver_.host_register(memory, bytes, flags), "locking memory for transfers");
+  Pinned pinned{bytes, 0};
+  if (driver_.host_address(&pinned.address, memory, 0) != cuda::kSuccess) pinned.address = 0;
+  pinned_[start] = pinned;
 }
 
 void GpuTransfers::Unpin(void* memory) {
-  if (pinned_.erase(memory) == 0) return;
+  if (pinned_.count(static_cast<char*>(memory)) == 0) return;
+  SendTogether();
   for (const cuda::Stream stream : {out_, in_}) Check(driver_.stream_synchronize(stream), "waiting for the GPU");
+  pinned_.erase(static_cast<char*>(memory));
   Check(driver_.host_unregister(memory), "unlocking memory");
 }
 

@@ -40,7 +40,7 @@ void GpuUpdates::Add(const Request& r) {
     const size_t length = std::min(kMostElementsOfEntry, r.length - first);
     batch.entries[batch.count++] = {from(r.variable, first), from(r.first, first), from(r.second, first), r.sum + first,
                                     static_cast<unsigned>(length), blocks, r.tag};
-    blocks += static_cast<unsigned>((length + UpdateBatch::kBlock - 1) / UpdateBatch::kBlock);
+    blocks += BlocksFor(length);
   }
   for (const float* const memory : MemoryOf(r)) {
     if (memory != nullptr) touched_.insert(memory);
