@@ -33,15 +33,11 @@ export class Departures {
     }
   }
 
-  /**
-   * Blocks until all of them have left: before this rank waits for others, which may be waiting for it. `meanwhile` is
-   * done after each.
-   */
-  submitAll(meanwhile: () => void): void {
+  /** Blocks until all of them have left: before this rank waits for others, which may be waiting for it. */
+  submitAll(): void {
     for (const { bucket, transfer } of this.#waiting.splice(0)) {
       this.#engine.wait(transfer);
       this.#exchange.submit(bucket);
-      meanwhile();
     }
   }
 }

@@ -56,7 +56,7 @@ export function trainStep(stream: Stream, on: StepContext, batch: readonly HostD
         arrivals.fetch(event.bucket, event.elements);
         break;
       case 'await':
-        departures.submitAll(() => arrivals.startArrived());
+        departures.submitAll();
         result.exposedSeconds += exchange.await(event.bucket);
         arrivals.start(event.bucket);
         break;
