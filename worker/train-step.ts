@@ -13,10 +13,13 @@ export interface StepContext {
   engine: Engine;
   exchange: Exchange;
   ledger: Ledger;
-  /** Takes sums into the variables; throws when one is not finite. `step` is the one that the sum belongs to. */
+  /**
+   * Takes sums into the variables, from their element `first` on; throws when one is not finite. `step` is the one that
+   * the sum belongs to.
+   */
   optimizer: {
-    update(variable: number, sum: Sum, step: number): void;
-    average(variable: number, sum: Sum, step: number): void;
+    update(variable: number, sum: Sum, step: number, first: number): void;
+    average(variable: number, sum: Sum, step: number, first: number): void;
     apply(variable: number, contribution: Handle, step: number): void;
   };
   /** Buckets on their way to the exchange. */
@@ -53,7 +56,7 @@ export function trainStep(stream: Stream, on: StepContext, batch: readonly HostD
   for (const [index, event] of stream.events.entries()) {
     switch (event.kind) {
       case 'fetch':
-        arrivals.fetch(event.bucket, event.elements);
+        arrivals.fetch(event);
         break;
       case 'await':
         departures.submitAll();
@@ -61,10 +64,14 @@ export function trainStep(stream: Stream, on: StepContext, batch: readonly HostD
         arrivals.start(event.bucket);
         break;
       case 'update':
-        on.optimizer.update(event.variable, arrivals.sumOf(event), step - 1);
+        for (const { sum, first } of arrivals.sumsOf(event)) {
+          on.optimizer.update(event.variable, sum, step - 1, first);
+        }
         break;
       case 'average':
-        on.optimizer.average(event.variable, arrivals.sumOf(event), step - 1);
+        for (const { sum, first } of arrivals.sumsOf(event)) {
+          on.optimizer.average(event.variable, sum, step - 1, first);
+        }
         break;
       case 'release':
         arrivals.release(event.bucket);

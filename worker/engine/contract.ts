@@ -273,9 +273,20 @@ export function engineContract(open: () => Promise<Engine>): void {
       assert.deepEqual([updated![0], updated![899]], [0, -899 * 2 * round]);
       assert.deepEqual([averaged![0], averaged![899]], [1100 * round, 1999 * round]);
     }
+    const whole = floats([1, 1, 1, 1, 1]);
+    const velocity = floats([0, 0, 0, 0, 0]);
+    const pieces = [engine.room(3), engine.room(2)];
+    for (const [at, piece] of pieces.entries()) engine.fill(piece, from.subarray(3 * at, 3 * at + 3 - at));
+    const step = { kind: 'momentum', learningRate: 1, momentum: 1, nesterov: false } as const;
+    engine.update(whole, [velocity], { handle: pieces[1]!, offset: 0, length: 2 }, 1, step, 1, 3);
+    engine.update(whole, [velocity], { handle: pieces[0]!, offset: 1, length: 2 }, 1, step, 1, 1);
+    engine.average(velocity, { handle: pieces[0]!, offset: 2, length: 1 }, 2, 1);
+    freeAll(pieces);
+    assert.deepEqual([...engine.read(whole)], [1, 0, -1, -2, -3]);
+    assert.deepEqual([...engine.read(velocity)], [4, 1, 2, 3, 4]);
     const unfilled = engine.room(3);
     assert.throws(() => engine.fill(unfilled, Float32Array.of(1)), EngineError);
-    freeAll([...variables, unfilled]);
+    freeAll([...variables, whole, velocity, unfilled]);
     engine.unpin(from);
   });
 

@@ -106,7 +106,8 @@ export interface Engine {
   /**
    * Updates `variable` and its `slots` (float32, same length) in place from `sum`, the sum of all ranks' gradients,
    * times `scale` (1 / worldSize). Returns false when the scaled gradient holds a NaN or an infinity; an engine that
-   * computes while it goes on says so later, by {@link failedUpdate} with `tag` (from 1).
+   * computes while it goes on says so later, by {@link failedUpdate} with `tag` (from 1). With `first`, only as many
+   * elements as the sum has are updated, from there on.
    */
   update(
     variable: Handle,
@@ -115,9 +116,10 @@ export interface Engine {
     scale: number,
     step: OptimizerStep,
     tag: number,
+    first?: number,
   ): boolean;
   /** `variable` becomes `sum` times `scale`; otherwise like {@link update}. */
-  average(variable: Handle, sum: Sum, scale: number, tag: number): boolean;
+  average(variable: Handle, sum: Sum, scale: number, tag: number, first?: number): boolean;
   /** Tag of an update that was not finite and has not been told of; everything up to the last transfer waited for is known. */
   failedUpdate(): number | undefined;
   /** What the device's own allocator says; undefined where there is none. */

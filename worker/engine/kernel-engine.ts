@@ -104,15 +104,25 @@ export class KernelEngine implements Engine {
     // Nothing was pinned.
   }
 
-  update(variable: Handle, slots: readonly Handle[], sum: Sum, scale: number, step: OptimizerStep): boolean {
-    const views = slots.map((slot) => floats(this.device, infoOf(slot)));
-    const finite = applyUpdate(floats(this.device, infoOf(variable)), views, this.numbersOf(sum), scale, step);
+  update(
+    variable: Handle,
+    slots: readonly Handle[],
+    sum: Sum,
+    scale: number,
+    step: OptimizerStep,
+    _tag: number,
+    first = 0,
+  ): boolean {
+    const numbers = this.numbersOf(sum);
+    const views = slots.map((slot) => this.partOf(slot, first, numbers.length));
+    const finite = applyUpdate(this.partOf(variable, first, numbers.length), views, numbers, scale, step);
     this.device.touched(infoOf(variable));
     return finite;
   }
 
-  average(variable: Handle, sum: Sum, scale: number): boolean {
-    const finite = applyMean(floats(this.device, infoOf(variable)), this.numbersOf(sum), scale);
+  average(variable: Handle, sum: Sum, scale: number, _tag: number, first = 0): boolean {
+    const numbers = this.numbersOf(sum);
+    const finite = applyMean(this.partOf(variable, first, numbers.length), numbers, scale);
     this.device.touched(infoOf(variable));
     return finite;
   }
@@ -191,7 +201,11 @@ export class KernelEngine implements Engine {
   private numbersOf(sum: Sum): Float32Array {
     if (sum instanceof Float32Array) return sum;
     if (!('handle' in sum)) return floats(this.device, infoOf(sum));
-    return floats(this.device, infoOf(sum.handle)).subarray(sum.offset, sum.offset + sum.length);
+    return this.partOf(sum.handle, sum.offset, sum.length);
+  }
+
+  private partOf(handle: Handle, first: number, length: number): Float32Array {
+    return floats(this.device, infoOf(handle)).subarray(first, first + length);
   }
 
   dispose(): void {

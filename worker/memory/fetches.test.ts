@@ -23,7 +23,10 @@ function latestPeakBytes(step: ArbitraryStep): number {
   );
   const events = steady.events.flatMap((event, at): Event[] => {
     if (event.kind === 'await') {
-      return [{ kind: 'fetch', bucket: event.bucket, elements: step.buckets[event.bucket]!.elements }, event];
+      return [
+        { kind: 'fetch', bucket: event.bucket, offset: 0, elements: step.buckets[event.bucket]!.elements },
+        event,
+      ];
     }
     return ends.includes(at) ? [event, { kind: 'release', bucket: ends.indexOf(at) }] : [event];
   });
@@ -132,17 +135,26 @@ describe('withFetches', () => {
       ...taking(1),
       { kind: 'run', node: 2 },
     ];
-    const kindsWith = (peakBytes: number) => {
+    const eventsWith = (peakBytes: number, mostElements = 8) => {
       const simulated = (all: readonly Event[]): Simulation => {
         let live = 0;
-        const liveBytes = all.map(({ kind }) => (live += kind === 'fetch' ? 16 : kind === 'release' ? -16 : 0));
+        const liveBytes = all.map(
+          ({ kind }) => (live += kind === 'fetch' ? 4 * Math.min(4, mostElements) : kind === 'release' ? -16 : 0),
+        );
         const mostBytes = liveBytes.map((bytes, at) => Math.max(bytes, liveBytes[at - 1] ?? 0));
         return { liveBytes, mostBytes, peak: { bytes: peakBytes, event: 0, liveBytes: 0 } };
       };
-      return withFetches(events, buckets, simulated).map(({ kind }) => kind);
+      return withFetches(events, buckets, simulated, mostElements);
     };
+    const kindsWith = (...limits: [number, number?]) => eventsWith(...limits).map(({ kind }) => kind);
     const taken = ['await', 'update', 'release'];
     assert.deepEqual(kindsWith(32), ['fetch', 'fetch', 'run', ...taken, 'run', ...taken, 'run']);
     assert.deepEqual(kindsWith(16), ['fetch', 'run', ...taken, 'fetch', 'run', ...taken, 'run']);
+    // In halves, one of the second bucket has room from the start.
+    assert.deepEqual(kindsWith(24, 2), ['fetch', 'fetch', 'fetch', 'run', ...taken, 'fetch', 'run', ...taken, 'run']);
+    assert.deepEqual(fetchesOf(eventsWith(24, 2)).slice(2), [
+      { kind: 'fetch', bucket: 1, offset: 0, elements: 2 },
+      { kind: 'fetch', bucket: 1, offset: 2, elements: 2 },
+    ]);
   });
 });

@@ -48,7 +48,7 @@ export function simulate(
     if (event.kind === 'free') {
       count(event.value, -1);
     } else if (event.kind === 'fetch') {
-      rooms.set(event.bucket, 4 * event.elements);
+      rooms.set(event.bucket, (rooms.get(event.bucket) ?? 0) + 4 * event.elements);
       live += 4 * event.elements;
     } else if (event.kind === 'release') {
       live -= rooms.get(event.bucket) ?? 0;

@@ -60,6 +60,7 @@ describe('addon of the native engine', () => {
       1,
       { kind: 'sgd', learningRate: 1 },
       1,
+      0,
     );
     addon.update(context, request.numbers, sum);
     assert.deepEqual(valuesOf(x), [0, 1, 2, 3]);

@@ -119,16 +119,17 @@ export class NativeEngine implements Engine {
     scale: number,
     step: OptimizerStep,
     tag: number,
+    first = 0,
   ): boolean {
     return attempt('update', () => {
-      const host = this.request.set(variable, slots, sum, scale, step, tag);
+      const host = this.request.set(variable, slots, sum, scale, step, tag, first);
       return this.addon.update(this.context, this.request.numbers, host);
     });
   }
 
-  average(variable: Handle, sum: Sum, scale: number, tag: number): boolean {
+  average(variable: Handle, sum: Sum, scale: number, tag: number, first = 0): boolean {
     return attempt('average', () => {
-      const host = this.request.set(variable, [], sum, scale, average, tag);
+      const host = this.request.set(variable, [], sum, scale, average, tag, first);
       return this.addon.update(this.context, this.request.numbers, host);
     });
   }

@@ -3,7 +3,8 @@ import type { Handle, OptimizerStep, Sum } from '../engine.ts';
 
 const kinds = { sgd: 0, momentum: 1, adam: 2, average: 3 } as const;
 const [kindAt, scaleAt, tagAt, sumAt, firstAt, lengthAt, variableAt, slotsAt, numbersAt] = [0, 1, 2, 3, 4, 5, 6, 7, 9];
-const fields = 15;
+const intoAt = 15;
+const fields = 16;
 
 /** One update as the addon reads it (addon/binding_kernels.cc): numbers in memory that is used again and again. */
 export class UpdateRequest {
@@ -17,11 +18,13 @@ export class UpdateRequest {
     scale: number,
     step: OptimizerStep | { kind: 'average' },
     tag: number,
+    first: number,
   ): Float32Array | undefined {
     const { numbers } = this;
     numbers[kindAt] = kinds[step.kind];
     numbers[scaleAt] = scale;
     numbers[tagAt] = tag;
+    numbers[intoAt] = first;
     numbers[variableAt] = variable.ref as number;
     numbers[slotsAt] = (slots[0]?.ref ?? 0) as number;
     numbers[slotsAt + 1] = (slots[1]?.ref ?? 0) as number;

@@ -19,8 +19,8 @@ float* Floats(Context& context, TensorId id, size_t length) {
 }
 
 // Where the numbers of an update's request are.
-enum UpdateField { kKind, kScale, kTag, kSum, kFirst, kLength, kVariable, kSlots, kNumbers = kSlots + 2 };
-constexpr size_t kUpdateFields = kNumbers + 6;
+enum UpdateField { kKind, kScale, kTag, kSum, kFirst, kLength, kVariable, kSlots, kNumbers = kSlots + 2, kInto = kNumbers + 6 };
+constexpr size_t kUpdateFields = kInto + 1;
 
 // A field that must be a whole number.
 int64_t Whole(const double* fields, UpdateField at, int64_t least, int64_t most) {
@@ -34,7 +34,8 @@ int64_t Whole(const double* fields, UpdateField at, int64_t least, int64_t most)
 // update(context, request: Float64Array, sum: Float32Array?) → boolean, see Device::Update. The request: kind (0 sgd,
 // 1 momentum, 2 adam, 3 average), scale, tag, tensor that the sum is in (0: the Float32Array), first element and number
 // of elements there, variable, two slots, six numbers: sgd, rate; momentum, rate, momentum, nesterov; adam, rate, beta1,
-// beta2, epsilon, corrections of both. What a kind has no use for is not looked at.
+// beta2, epsilon, corrections of both; first element of variable and slots that is updated. What a kind has no use for is
+// not looked at.
 napi_value Update(const Call& call) {
   constexpr int64_t most = int64_t{1} << 53;
   const View request = TypedArray(call.env, call[1], "the request");
@@ -56,13 +57,18 @@ napi_value Update(const Call& call) {
     sum.tensor = Floats(context, tensor, whole) + first;
   }
   // The variable and the slots of the kind.
+  const auto into = static_cast<size_t>(Whole(fields, kInto, 0, most));
+  bool is_part = false;
   std::array<float*, 3> floats{};
   const size_t count = kind == 1 ? 2 : kind == 2 ? 3 : 1;
   for (size_t at = 0; at < count; at++) {
     const auto field = static_cast<UpdateField>(kVariable + at);
     const TensorId id = Whole(fields, field, 1, most);
     if (id == tensor) Refuse("a variable is not its own gradient");
-    floats[at] = Floats(context, id, length);
+    const size_t whole = context.Memory(id).bytes / sizeof(float);
+    if (into > whole || length > whole - into) Refuse("a variable or a slot is too short");
+    floats[at] = Floats(context, id, whole) + into;
+    is_part = is_part || length < whole;
     for (size_t other = 0; other < at; other++) {
       if (fields[kVariable + other] == fields[field]) Refuse("variable and slots must be different tensors");
     }
@@ -72,6 +78,8 @@ napi_value Update(const Call& call) {
   const int tag = static_cast<int>(Whole(fields, kTag, 0, INT32_MAX));
   const double* const n = fields + kNumbers;
   Device& device = context.device();
+  // What is put off is told apart by where its memory starts: no part is put off together with anything else.
+  if (is_part) device.Flush();
   switch (kind) {
     case 0:
       return BooleanValue(call.env, device.Update(Sgd{n[0]}, variable, sum, scale, length, tag));

@@ -343,13 +343,11 @@ class GpuDevice : public Device {
       updates_->Add(request);
       return true;
     }
-    tf::Tensor room = Make(TF_FLOAT, {static_cast<int64_t>(request.length)});
-    const auto bytes = room.tensor_data();
-    const Region region{const_cast<char*>(bytes.data()), bytes.size()};
-    transfers_.Reserve(region);
-    transfers_.Bring(region, sum.host);
-    transfers_.Leave(region.start);
-    request.sum = reinterpret_cast<const float*>(region.start);
+    const tf::Tensor room = Make(TF_FLOAT, {static_cast<int64_t>(request.length)});
+    transfers_.Reserve({static_cast<char*>(room.data()), room.TotalBytes()});
+    transfers_.Bring({static_cast<char*>(room.data()), room.TotalBytes()}, sum.host);
+    transfers_.Leave(room.data());
+    request.sum = static_cast<const float*>(room.data());
     updates_->Add(request);
     Flush();
     return true;
