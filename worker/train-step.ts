@@ -1,7 +1,8 @@
+import type { Arrivals } from './arrivals.ts';
 import type { Exchange } from './communication/exchange.ts';
 import type { Departures } from './departures.ts';
 import { drawInto, uniformOf } from './engine/draw.ts';
-import type { Engine, Handle, HostData, Transfer } from './engine/engine.ts';
+import type { Engine, Handle, HostData, Sum, Transfer } from './engine/engine.ts';
 import type { Draw, Graph, Node, Value } from './graph/graph.ts';
 import type { Stream } from './memory/event.ts';
 import type { Ledger } from './memory/ledger.ts';
@@ -12,14 +13,19 @@ export interface StepContext {
   engine: Engine;
   exchange: Exchange;
   ledger: Ledger;
-  /** Takes sums into the variables; throws when one is not finite. `step` is the one that the sum belongs to. */
+  /**
+   * Takes sums into the variables, from their element `first` on; throws when one is not finite. `step` is the one that
+   * the sum belongs to.
+   */
   optimizer: {
-    update(variable: number, sum: Float32Array, step: number): void;
-    average(variable: number, sum: Float32Array, step: number): void;
+    update(variable: number, sum: Sum, step: number, first: number): void;
+    average(variable: number, sum: Sum, step: number, first: number): void;
     apply(variable: number, contribution: Handle, step: number): void;
   };
   /** Buckets on their way to the exchange. */
   departures: Departures;
+  /** Sums on their way from the exchange. */
+  arrivals: Arrivals;
   /** Where what the plan reads goes: the first time, the second and so on in a step. */
   reader: (handle: Handle, which: number) => Reading;
   seed: number;
@@ -44,21 +50,31 @@ export interface StepResult {
  * belong to the step before. `batch` is in the order of the graph's feeds.
  */
 export function trainStep(stream: Stream, on: StepContext, batch: readonly HostData[], step: number): StepResult {
-  const { graph, engine, exchange, ledger, departures } = on;
+  const { graph, engine, exchange, ledger, departures, arrivals } = on;
   const result: StepResult = { exposedSeconds: 0, read: [] };
-  const slot = (place: Part, data: Float32Array) => data.subarray(place.offset, place.offset + place.length);
 
   for (const [index, event] of stream.events.entries()) {
     switch (event.kind) {
+      case 'fetch':
+        arrivals.fetch(event);
+        break;
       case 'await':
         departures.submitAll();
         result.exposedSeconds += exchange.await(event.bucket);
+        arrivals.start(event.bucket);
         break;
       case 'update':
-        on.optimizer.update(event.variable, slot(event, exchange.sum(event.bucket)), step - 1);
+        for (const { sum, first } of arrivals.sumsOf(event)) {
+          on.optimizer.update(event.variable, sum, step - 1, first);
+        }
         break;
       case 'average':
-        on.optimizer.average(event.variable, slot(event, exchange.sum(event.bucket)), step - 1);
+        for (const { sum, first } of arrivals.sumsOf(event)) {
+          on.optimizer.average(event.variable, sum, step - 1, first);
+        }
+        break;
+      case 'release':
+        arrivals.release(event.bucket);
         break;
       case 'apply':
         on.optimizer.apply(event.variable, ledger.handleOf(event.value), step);
@@ -77,9 +93,12 @@ export function trainStep(stream: Stream, on: StepContext, batch: readonly HostD
       case 'free':
         ledger.release(event.value);
         break;
-      case 'handOver':
-        departures.sent(engine.send(ledger.handleOf(event.value), slot(event, exchange.outgoing(event.bucket))));
+      case 'handOver': {
+        const { bucket, offset, length } = event;
+        const target = exchange.outgoing(bucket).subarray(offset, offset + length);
+        departures.sent(engine.send(ledger.handleOf(event.value), target));
         break;
+      }
       case 'submit':
         departures.submit(event.bucket); // these gradients leave while we go on
         break;
@@ -91,11 +110,10 @@ export function trainStep(stream: Stream, on: StepContext, batch: readonly HostD
     }
     ledger.compare(event, stream.liveBytes[index] as number);
     departures.submitArrived();
+    arrivals.startArrived();
   }
   return result;
 }
-
-type Part = { offset: number; length: number };
 
 function upload({ graph, engine, ledger }: StepContext, id: number, data: HostData): void {
   const { shape, dtype } = graph.values[id] as Value;

@@ -5,6 +5,7 @@ import { planBuckets } from '../../worker/communication/schedule/buckets.ts';
 import type { Bucket } from '../../worker/communication/schedule/types.ts';
 import { buildTraining, nodeBytes, type Training } from '../../worker/compute/build.ts';
 import { runTraining } from '../../worker/compute/run.ts';
+import { fetching } from '../../worker/engine/fetching.ts';
 import { openEngine } from '../../worker/engine/open.ts';
 import { slotNamesOf } from '../../worker/engine/optimizer.ts';
 import { planStep } from '../../worker/memory/plan.ts';
@@ -20,6 +21,8 @@ export type ToRank =
       worldSize: number;
       bucketBytes: number;
       optimizer: OptimizerSettings | undefined;
+      /** The rank's engine fetches its sums. */
+      fetches: boolean;
     }
   | { kind: 'train'; exchange: SharedExchange; steps: number; lateMs: readonly number[] };
 
@@ -30,11 +33,12 @@ export type FromRank =
 let training: Training | undefined;
 
 async function plan(request: Extract<ToRank, { kind: 'plan' }>): Promise<FromRank> {
-  const { globalBatchSize, worldSize, bucketBytes, optimizer } = request;
+  const { globalBatchSize, worldSize, bucketBytes, optimizer, fetches } = request;
   training?.request.engine.dispose();
   const own = await loadProgram({ builtin: 'mnist' }, import.meta.dirname);
   const program = optimizer === undefined ? own : { ...own, optimizer: () => optimizer };
-  const engine = await openEngine('wasm');
+  const near = await openEngine('wasm');
+  const engine = fetches ? fetching(near) : near;
   const made = await buildTraining({
     program,
     parameters: parseParameters(program, {}),
@@ -48,7 +52,14 @@ async function plan(request: Extract<ToRank, { kind: 'plan' }>): Promise<FromRan
   const sizes = graph.variables.map(({ index, layer, name }) => ({ index, layer, elements: elements.get(name) ?? 0 }));
   const buckets = planBuckets(sizes, { bucketBytes });
   const optimizerSlots = slotNamesOf(made.optimizer.kind).length;
-  const steps = planStep({ graph, nodeBytes: nodeBytes(engine, graph), buckets, optimizerSlots, recycling: true });
+  const steps = planStep({
+    graph,
+    nodeBytes: nodeBytes(engine, graph),
+    buckets,
+    optimizerSlots,
+    fetches,
+    recycling: true,
+  });
   training = { ...made, buckets, plan: steps };
   return { kind: 'planned', buckets };
 }

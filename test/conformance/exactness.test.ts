@@ -66,9 +66,10 @@ class Ranks {
     const { algorithm, bucketBytes, order = 'Priority', chunkBytes, lateMs = () => [0], optimizer } = setting;
     const size = this.#lanes.length;
     const planned = await Promise.all(
-      this.#threads.map((thread) =>
-        ask(thread, { kind: 'plan', globalBatchSize, worldSize: size, bucketBytes, optimizer }),
-      ),
+      this.#threads.map((thread, rank) => {
+        const fetches = rank % 2 === 1;
+        return ask(thread, { kind: 'plan', globalBatchSize, worldSize: size, bucketBytes, optimizer, fetches });
+      }),
     );
     const buckets = planned[0]?.kind === 'planned' ? planned[0].buckets : [];
     const extra = chunkBytes === undefined ? {} : { chunkBytes };

@@ -26,9 +26,11 @@ export interface Exchange {
   submit(bucket: number): void;
   /** Blocks until the bucket's sum has arrived; returns the seconds spent blocked. Throws {@link ExchangeError}. */
   await(bucket: number): number;
+  /** Whether the sum of what was submitted since the last `await` is there; false while nothing was. Never throws. */
+  arrived(bucket: number): boolean;
   /** What the slots lie in: few regions, none of which touches another. */
   readonly memory?: readonly Float32Array[];
-  /** The sum over all ranks, valid from `await` until the next `submit` of the same bucket. */
+  /** The sum over all ranks, valid from `await`, or from when it has `arrived`, until the next `submit` of the same bucket. */
   sum(bucket: number): Float32Array;
 }
 

@@ -32,21 +32,33 @@ async function startPair(options: Partial<LanesOptions>[] = [{}, {}]): Promise<L
   return pair;
 }
 
-/** A compute thread that hands in bucket 0, waits for its sum, and says what came of it. */
-function compute(shared: SharedExchange): Worker {
-  const code = `
-    const { parentPort, workerData } = require('node:worker_threads');
-    import(workerData.module).then(({ openExchange }) => {
-      const exchange = openExchange(workerData.shared);
-      exchange.outgoing(0).fill(1 + workerData.shared.rank);
-      exchange.submit(0);
-      parentPort.postMessage('submitted');
+/** What a compute thread does with its exchange: waits for the sum of bucket 0 and says what came of it. */
+const waiting = `
       try {
         exchange.await(0);
         parentPort.postMessage([...new Set(exchange.sum(0))]);
       } catch ({ code, message, blamedRank }) {
         parentPort.postMessage({ code, message, blamedRank });
-      }
+      }`;
+
+/** The same without blocking: the sum, and whether it was said to be there before it was awaited and after. */
+const asking = `
+      while (!exchange.arrived(0));
+      const sums = [...new Set(exchange.sum(0))];
+      exchange.await(0);
+      parentPort.postMessage([...sums, exchange.arrived(0)]);`;
+
+/** A compute thread that hands in bucket 0 and then does `rest`. */
+function compute(shared: SharedExchange, rest: string): Worker {
+  const code = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    import(workerData.module).then(({ openExchange }) => {
+      const exchange = openExchange(workerData.shared);
+      exchange.outgoing(0).fill(1 + workerData.shared.rank);
+      if (exchange.arrived(0)) throw new Error('nothing was submitted');
+      exchange.submit(0);
+      parentPort.postMessage('submitted');
+      ${rest}
     });`;
   const workerData = { shared, module: new URL('./open.ts', import.meta.url).href };
   return new Worker(code, { eval: true, workerData, transferList: [...shared.ports] });
@@ -68,10 +80,25 @@ describe('startLanes', () => {
   it('sums between compute threads', async () => {
     const pair = await startPair();
     started.push(...pair);
-    const threads = (await Promise.all(pair.map((lanes) => lanes.open(planOf(2))))).map(compute);
+    const threads = (await Promise.all(pair.map((lanes) => lanes.open(planOf(2))))).map((shared) =>
+      compute(shared, waiting),
+    );
     workers.push(...threads);
     await Promise.all(threads.map(next));
     assert.deepEqual(await Promise.all(threads.map(next)), [[3], [3]]);
+  });
+
+  it('tells without blocking when a sum is there, until it has been awaited', async () => {
+    const pair = await startPair();
+    started.push(...pair);
+    const shared = await Promise.all(pair.map((lanes) => lanes.open(planOf(2))));
+    const threads = shared.map((each) => compute(each, asking));
+    workers.push(...threads);
+    await Promise.all(threads.map(next));
+    assert.deepEqual(await Promise.all(threads.map(next)), [
+      [3, false],
+      [3, false],
+    ]);
   });
 
   it('uses as many lanes as the rank with the fewest has', async () => {
@@ -82,7 +109,7 @@ describe('startLanes', () => {
       shared.map(({ ports }) => ports.length),
       [1, 1],
     );
-    const threads = shared.map(compute);
+    const threads = shared.map((each) => compute(each, waiting));
     workers.push(...threads);
     await Promise.all(threads.map(next));
     assert.deepEqual(await Promise.all(threads.map(next)), [[3], [3]]);
@@ -92,7 +119,7 @@ describe('startLanes', () => {
     const pair = await startPair();
     started.push(...pair);
     const [shared] = await Promise.all(pair.map((lanes) => lanes.open(planOf(2))));
-    const thread = compute(shared!);
+    const thread = compute(shared!, waiting);
     workers.push(thread);
     assert.equal(await next(thread), 'submitted');
     const heard: ExchangeError[] = [];
@@ -110,7 +137,7 @@ describe('startLanes', () => {
     const pair = await startPair([{ timeoutMs: 100 }, {}]);
     started.push(...pair);
     const [shared] = await Promise.all(pair.map((lanes) => lanes.open(planOf(2))));
-    const thread = compute(shared!);
+    const thread = compute(shared!, waiting);
     workers.push(thread);
     assert.equal(await next(thread), 'submitted');
     const failure = (await next(thread)) as ExchangeError;

@@ -11,6 +11,8 @@ export function openExchange(shared: SharedExchange): Exchange {
   const view = (offset: (slot: SharedExchange['layout']['slots'][number]) => number) =>
     layout.slots.map((slot, b) => new Float32Array(memory, offset(slot), plan.buckets[b]!.elements));
   const outgoing = view((slot) => slot.outgoing);
+  /** By bucket: handed in, and not awaited since. */
+  const underway = plan.buckets.map(() => false);
   const results = view((slot) => slot.result);
   return {
     memory: [new Float32Array(memory, 0, Math.floor(memory.byteLength / 4))],
@@ -18,8 +20,10 @@ export function openExchange(shared: SharedExchange): Exchange {
     sum: (bucket) => results[bucket]!,
     submit(bucket) {
       state.submit(bucket);
+      underway[bucket] = true;
       for (const lane of layout.slots[bucket]!.lanes) ports[lane]!.postMessage(bucket);
     },
+    arrived: (bucket) => underway[bucket] === true && state.isDone(bucket),
     await(bucket) {
       const started = performance.now();
       const outcome = state.wait(bucket, timeoutMs + laneGraceMs);
@@ -28,6 +32,7 @@ export function openExchange(shared: SharedExchange): Exchange {
           ? new ExchangeError('exchangeTimeout', `bucket ${bucket} was not summed within ${timeoutMs / 1000} s`)
           : fromRecord(outcome);
       }
+      underway[bucket] = false;
       return (performance.now() - started) / 1000;
     },
   };

@@ -60,6 +60,11 @@ export class SharedState {
     return true;
   }
 
+  /** Whether everything submitted of `bucket` is done; false once the exchange has failed. */
+  isDone(bucket: number): boolean {
+    return Atomics.load(this.#words, this.#at(bucket, doneWord)) >= this.submitted(bucket);
+  }
+
   /** Blocks until everything submitted of `bucket` is done, or the exchange fails or `timeoutMs` passes: undefined. */
   wait(bucket: number, timeoutMs: number): FailureRecord | 'done' | undefined {
     const at = this.#at(bucket, doneWord);

@@ -39,7 +39,10 @@ export interface Training extends Planned {
 /** program → graph → plan. Throws what a person has to know before the first step. */
 export async function buildTraining(request: BuildRequest): Promise<Training> {
   const { engine } = request;
-  return { request, ...(await planTraining(request, (graph) => nodeBytes(engine, graph), layoutFor(engine))) };
+  return {
+    request,
+    ...(await planTraining(request, (graph) => nodeBytes(engine, graph), engine.fetches, layoutFor(engine))),
+  };
 }
 
 type ChooseLayout = (graph: Graph, planOf: (graph: Graph) => Plan) => Planned;
@@ -50,12 +53,13 @@ export function layoutFor(engine: Engine): ChooseLayout {
 }
 
 /**
- * The same without an engine: `bytesOf` says what a node of the graph holds while it runs; without `choose` the graph
- * stays plain.
+ * The same without an engine: `bytesOf` says what a node of the graph holds while it runs, `fetches` as Engine.fetches;
+ * without `choose` the graph stays plain.
  */
 export async function planTraining(
   request: Omit<BuildRequest, 'engine'>,
   bytesOf: (graph: Graph) => (node: Node) => number,
+  fetches: boolean,
   choose: ChooseLayout = (graph, planOf) => ({ graph, plan: planOf(graph) }),
 ): Promise<Omit<Training, 'request'>> {
   const { program, parameters, recycling, alone = false } = request;
@@ -64,10 +68,12 @@ export async function planTraining(
   const sizes = captured.variables.map(({ index, layer }) => ({ index, layer, elements: initial[index]?.length ?? 0 }));
   const buckets = alone ? [] : planBuckets(sizes, { bucketBytes: bucketBytes(sizes) });
   const optimizerSlots = slotNamesOf(optimizer.kind).length;
-  const planOf = (graph: Graph) =>
-    planStep({ graph, nodeBytes: bytesOf(graph), buckets, optimizerSlots, alone, recycling });
-  const planned = choose(captured, planOf);
-  return { optimizer, ...planned, buckets, initial: initialState(captured, initial, optimizer.kind) };
+  const planOf = (graph: Graph, early: boolean) =>
+    planStep({ graph, nodeBytes: bytesOf(graph), buckets, optimizerSlots, alone, fetches: early, recycling });
+  // Sums are fetched into what convolutions leave, not the other way round.
+  const planned = choose(captured, (graph) => planOf(graph, false));
+  const plan = fetches ? planOf(planned.graph, true) : planned.plan;
+  return { optimizer, ...planned, plan, buckets, initial: initialState(captured, initial, optimizer.kind) };
 }
 
 /** Bytes that an engine holds at its worst while it runs a node of `graph`. */

@@ -7,11 +7,18 @@ import type { Bucket } from '../communication/schedule/types.ts';
  */
 export function loopback(buckets: readonly Bucket[]): Exchange {
   const slots = buckets.map(({ elements }) => new Float32Array(elements));
+  const underway = new Set<number>();
   return {
     memory: slots,
     outgoing: (bucket) => slots[bucket] as Float32Array,
-    submit: () => {},
-    await: () => 0,
+    submit: (bucket) => {
+      underway.add(bucket);
+    },
+    arrived: (bucket) => underway.has(bucket),
+    await: (bucket) => {
+      underway.delete(bucket);
+      return 0;
+    },
     sum: (bucket) => slots[bucket] as Float32Array,
   };
 }

@@ -5,13 +5,14 @@ import type { OptimizerSettings } from '../program/define.ts';
 
 /**
  * sha256 over everything that all ranks must do alike: the graph, its constants, the events of a step, the optimizer.
- * How much memory a convolution may take besides is each rank's own choice.
+ * How much memory a convolution may take besides, and what a rank fetches to its device and when, is its own affair.
  */
 export function planHash(graph: Graph, plan: Plan, optimizer: OptimizerSettings): string {
   const hash = createHash('sha256');
   const { constants, nodes, ...structure } = graph;
   const alike = nodes.map((node) => ({ ...node, attrs: { ...node.attrs, workspaceBytes: undefined } }));
-  hash.update(canonical({ structure: { ...structure, nodes: alike }, events: plan.steady.events, optimizer }));
+  const events = plan.steady.events.filter(({ kind }) => kind !== 'fetch' && kind !== 'release');
+  hash.update(canonical({ structure: { ...structure, nodes: alike }, events, optimizer }));
   for (const { value, data } of constants) {
     hash.update(`constant ${value} `).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { TrainingState } from '../checkpoint/state.ts';
 import type { Exchange } from '../communication/exchange.ts';
 import type { Engine } from '../engine/engine.ts';
+import { fetching } from '../engine/fetching.ts';
 import { openEngine } from '../engine/open.ts';
 import mnist from '../program/builtin/mnist.ts';
 import type { Batch, TrainingProgram } from '../program/define.ts';
@@ -77,9 +78,32 @@ describe('runTraining', () => {
     assert.deepEqual(bits(results[0]!.state), bits(results[1]!.state));
   });
 
+  it('comes to the same bits on an engine that fetches its sums, in exactly the bytes predicted', async () => {
+    const near = await run(await build(everything, 8));
+    engine = fetching(engine);
+    for (const recycling of [true, false]) {
+      const training = await build(everything, 8, { recycling });
+      const fetched = training.plan.steady.events.filter(({ kind }) => kind === 'fetch');
+      assert.equal(fetched.length, training.buckets.length);
+      const result = await run(training);
+      assert.deepEqual(
+        of(result, 'step').flatMap(({ warning }) => warning ?? []),
+        [],
+      );
+      assert.equal(result.finished.measuredPeakBytes, training.plan.peak.bytes);
+      assert.deepEqual(bits(result.finished.state), bits(near.finished.state));
+    }
+    assert.equal(engine.liveBytes(), 0);
+  });
+
   it('comes to the same bits without an exchange, in exactly the bytes predicted', async () => {
     const states: TrainingState[] = [];
-    for (const alone of [false, true]) {
+    for (const [alone, isFar] of [
+      [false, false],
+      [true, false],
+      [true, true],
+    ] as const) {
+      if (isFar) engine = fetching(engine);
       const training = await build(everything, 8, { alone });
       assert.equal(training.buckets.length === 0, alone);
       const { finished } = await run(training);
@@ -87,6 +111,7 @@ describe('runTraining', () => {
       states.push(finished.state);
     }
     assert.deepEqual(states[1], states[0]);
+    assert.deepEqual(states[2], states[0]);
   });
 
   it('leaves nothing on the engine', async () => {

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { Arrivals } from '../arrivals.ts';
 import type { TrainingState } from '../checkpoint/state.ts';
 import type { Exchange } from '../communication/exchange.ts';
 import { Departures } from '../departures.ts';
@@ -54,9 +55,11 @@ export async function runTraining(request: RunRequest): Promise<Finished> {
   const weights = new Weights(engine, graph.variables, training.optimizer, worldSize, state);
   const ledger = openLedger(engine, graph, weights);
   const departures = new Departures(engine, exchange);
+  const arrivals = new Arrivals(engine, exchange);
   const losses = new StepReader(engine);
   const reader = losses.read;
-  const on: StepContext = { graph, engine, exchange, ledger, optimizer: weights, departures, reader, seed, rank };
+  const moving = { exchange, departures, arrivals };
+  const on: StepContext = { graph, engine, ...moving, ledger, optimizer: weights, reader, seed, rank };
   const deviations = new Deviations(training, ledger);
   const batches = openBatches(request);
   for (const memory of exchange.memory ?? []) engine.pin(memory);

@@ -1,5 +1,5 @@
 import type { StateTensor, TrainingState } from '../checkpoint/state.ts';
-import type { Engine, Handle, OptimizerStep } from '../engine/engine.ts';
+import type { Engine, Handle, OptimizerStep, Sum } from '../engine/engine.ts';
 import { slotNamesOf } from '../engine/optimizer.ts';
 import { fromStored, storedShape, toStored } from '../graph/format.ts';
 import type { Graph, Variable } from '../graph/graph.ts';
@@ -35,6 +35,8 @@ export class Weights {
   readonly #variables: readonly Variable[];
   readonly #settings: OptimizerSettings;
   readonly #scale: number;
+  /** What the optimizer does in the step that is being taken in. */
+  #optimizer: { of: number; step: OptimizerStep } | undefined;
   /** Per variable: its own handle, then its slots'. */
   readonly #handles: readonly (readonly Handle[])[];
 
@@ -68,21 +70,24 @@ export class Weights {
     return this.#handles[variable]?.[0] as Handle;
   }
 
-  /** Optimizer step with the sum of all ranks' gradients of `step` (from 0). Throws {@link NonFiniteError}. */
-  update(variable: number, sum: Float32Array, step: number): void {
-    this.#update(variable, sum, this.#scale, step);
+  /**
+   * Optimizer step with the sum of all ranks' gradients of `step` (from 0), or with a part of it that belongs to the
+   * variable from element `first` on. Throws {@link NonFiniteError}.
+   */
+  update(variable: number, sum: Sum, step: number, first = 0): void {
+    this.#update(variable, sum, this.#scale, step, first);
   }
 
-  /** The mean of all ranks' values of `step` becomes the variable's. Throws {@link NonFiniteError}. */
-  average(variable: number, sum: Float32Array, step: number): void {
-    this.#average(variable, sum, this.#scale, step);
+  /** The mean of all ranks' values of `step` becomes the variable's; otherwise like {@link update}. */
+  average(variable: number, sum: Sum, step: number, first = 0): void {
+    this.#average(variable, sum, this.#scale, step, first);
   }
 
   /** Takes in the contribution of the only rank. Throws {@link NonFiniteError}. */
   apply(variable: number, contribution: Handle, step: number): void {
     const isTrained = this.#variables[variable]?.kind === 'trained';
-    if (isTrained) this.#update(variable, contribution, 1, step);
-    else this.#average(variable, contribution, 1, step);
+    if (isTrained) this.#update(variable, contribution, 1, step, 0);
+    else this.#average(variable, contribution, 1, step, 0);
   }
 
   /** Throws {@link NonFiniteError} for an update of `step` or before of which the engine has told only now. */
@@ -91,15 +96,15 @@ export class Weights {
     if (tag !== undefined) throw this.#nonFinite(tag - 1, step);
   }
 
-  #update(variable: number, sum: Float32Array | Handle, scale: number, step: number): void {
+  #update(variable: number, sum: Sum, scale: number, step: number, first: number): void {
     const [handle, ...slots] = this.#handles[variable] as [Handle, ...Handle[]];
-    const optimizer = stepOf(this.#settings, step);
-    const finite = this.#engine.update(handle, slots, sum, scale, optimizer, variable + 1);
+    if (this.#optimizer?.of !== step) this.#optimizer = { of: step, step: stepOf(this.#settings, step) };
+    const finite = this.#engine.update(handle, slots, sum, scale, this.#optimizer.step, variable + 1, first);
     if (!finite) throw this.#nonFinite(variable, step);
   }
 
-  #average(variable: number, sum: Float32Array | Handle, scale: number, step: number): void {
-    const finite = this.#engine.average(this.handleOf(variable), sum, scale, variable + 1);
+  #average(variable: number, sum: Sum, scale: number, step: number, first: number): void {
+    const finite = this.#engine.average(this.handleOf(variable), sum, scale, variable + 1, first);
     if (!finite) throw this.#nonFinite(variable, step);
   }
 

@@ -209,19 +209,109 @@ export function engineContract(open: () => Promise<Engine>): void {
     freeAll([variable, velocity, gradient]);
   });
 
+  it('updates many variables one after the other, from sums that go at once', () => {
+    const lengths = Array.from({ length: 200 }, (_, at) => 1 + ((at * 997) % 9000));
+    const variables = lengths.map((length) => floats(Array.from({ length }, () => 1)));
+    const velocities = lengths.map((length) => floats(Array.from({ length }, () => 2)));
+    const step = { kind: 'momentum', learningRate: 0.5, momentum: 0.5, nesterov: false } as const;
+    for (const [at, length] of lengths.entries()) {
+      const sum = floats(Array.from({ length }, (_, i) => at + i));
+      if (at % 3 === 2) engine.average(variables[at]!, sum, 0.5, at);
+      else engine.update(variables[at]!, [velocities[at]!], sum, at % 2 === 0 ? 1 : 2, step, at);
+      engine.free(sum);
+      if (at % 3 === 1) engine.free(floats(Array.from({ length }, () => 9)));
+    }
+    for (const [at, length] of lengths.entries()) {
+      const [values, gathered] = [variables, velocities].map((handles) => engine.read(handles[at]!));
+      for (const i of [0, length >> 1, length - 1]) {
+        const velocity = at % 3 === 2 ? 2 : 1 + (at + i) * (at % 2 === 0 ? 1 : 2);
+        assert.equal(gathered![i], velocity);
+        assert.equal(values![i], at % 3 === 2 ? (at + i) / 2 : 1 - velocity / 2);
+      }
+    }
+    freeAll([...variables, ...velocities]);
+  });
+
+  it('updates a variable that was itself updated or averaged just before, in this order', () => {
+    const [first, second, sum] = [floats([1, 2]), floats([0, 0]), floats([2, 4])];
+    const sgd = { kind: 'sgd', learningRate: 1 } as const;
+    engine.update(first, [], sum, 1, sgd, 1);
+    engine.average(second, first, 2, 2);
+    engine.update(first, [], sum, 1, sgd, 1);
+    engine.average(sum, first, 1, 3);
+    assert.deepEqual(
+      [first, second, sum].map((handle) => [...engine.read(handle)]),
+      [
+        [-3, -6],
+        [-2, -4],
+        [-3, -6],
+      ],
+    );
+    freeAll([first, second, sum]);
+  });
+
+  it('takes parts of a sum from a room that it fills beside what it computes, again and again', () => {
+    const from = new Float32Array(new SharedArrayBuffer(4 * 2000));
+    for (const at of from.keys()) from[at] = at;
+    engine.pin(from);
+    const variables = [0, 0].map((start) => floats(Array.from({ length: 900 }, () => start)));
+    const sgd = { kind: 'sgd', learningRate: 1 } as const;
+    for (let round = 1; round <= 2; round++) {
+      const before = engine.liveBytes();
+      engine.free(floats(Array.from({ length: 2000 }, () => 9)));
+      const room = engine.room(2000);
+      assert.equal(engine.liveBytes() - before, 8000);
+      for (let again = 0; again < 2; again++) {
+        engine.fill(room, from);
+        const [first, second] = [0, 1100].map((offset) => ({ handle: room, offset, length: 900 }));
+        assert.equal(engine.update(variables[0]!, [], first!, 1, sgd, 1), true);
+        assert.equal(engine.average(variables[1]!, second!, round, 2), true);
+      }
+      engine.free(room);
+      engine.free(floats(Array.from({ length: 2000 }, () => 9)));
+      const [updated, averaged] = variables.map((variable) => engine.read(variable));
+      assert.deepEqual([updated![0], updated![899]], [0, -899 * 2 * round]);
+      assert.deepEqual([averaged![0], averaged![899]], [1100 * round, 1999 * round]);
+    }
+    const whole = floats([1, 1, 1, 1, 1]);
+    const velocity = floats([0, 0, 0, 0, 0]);
+    const pieces = [engine.room(3), engine.room(2)];
+    for (const [at, piece] of pieces.entries()) engine.fill(piece, from.subarray(3 * at, 3 * at + 3 - at));
+    const step = { kind: 'momentum', learningRate: 1, momentum: 1, nesterov: false } as const;
+    engine.update(whole, [velocity], { handle: pieces[1]!, offset: 0, length: 2 }, 1, step, 1, 3);
+    engine.update(whole, [velocity], { handle: pieces[0]!, offset: 1, length: 2 }, 1, step, 1, 1);
+    engine.average(velocity, { handle: pieces[0]!, offset: 2, length: 1 }, 2, 1);
+    freeAll(pieces);
+    assert.deepEqual([...engine.read(whole)], [1, 0, -1, -2, -3]);
+    assert.deepEqual([...engine.read(velocity)], [4, 1, 2, 3, 4]);
+    const unfilled = engine.room(3);
+    assert.throws(() => engine.fill(unfilled, Float32Array.of(1)), EngineError);
+    freeAll([...variables, whole, velocity, unfilled]);
+    engine.unpin(from);
+  });
+
   it('sends to memory of the host while it goes on, in order, and keeps what it sends until it has arrived', () => {
-    const target = new Float32Array(new SharedArrayBuffer(4 * 3 * 1000));
+    const lengths = [1000, 100_000, 7, 1000, 100_000, 3];
+    const offsets = lengths.map((_, at) => 16 + sum(lengths.slice(0, at)));
+    const target = new Float32Array(new SharedArrayBuffer(4 * (16 + sum(lengths))));
     engine.pin(target);
-    const parts = [1, 2, 3].map((value) => floats(Array.from({ length: 1000 }, () => value)));
-    const transfers = parts.map((part, at) => {
-      const transfer = engine.send(part, target.subarray(1000 * at, 1000 * (at + 1)));
-      engine.free(part);
-      engine.free(floats(Array.from({ length: 1000 }, () => 9)));
-      return transfer;
-    });
-    engine.wait(transfers[2]!);
-    assert.ok(transfers.every((transfer) => engine.arrived(transfer)));
-    assert.deepEqual([target[0], target[999], target[1000], target[2999]], [1, 1, 2, 3]);
+    for (const last of [5, 1]) {
+      target.fill(0);
+      const transfers = lengths.map((length, at) => {
+        const part = floats(Array.from({ length }, () => at + 1));
+        const transfer = engine.send(part, target.subarray(offsets[at], offsets[at]! + length));
+        engine.free(part);
+        engine.free(floats(Array.from({ length }, () => 9)));
+        return transfer;
+      });
+      engine.wait(transfers[last]!);
+      assert.ok(transfers.slice(0, last + 1).every((transfer) => engine.arrived(transfer)));
+      const ends = lengths.flatMap((length, at) => [target[offsets[at]!], target[offsets[at]! + length - 1]]);
+      const expected = lengths.flatMap((_, at) => [at + 1, at + 1]);
+      assert.deepEqual(ends.slice(0, 2 * (last + 1)), expected.slice(0, 2 * (last + 1)));
+      engine.wait(Math.max(...transfers));
+    }
+    assert.equal(target[15], 0);
     engine.unpin(target);
   });
 }
@@ -230,6 +320,7 @@ function node(kernel: string, inputs: Node['inputs'], attrs: Node['attrs']): Nod
   return { id: 0, kernel, inputs, attrs, outputs: [], layer: 1, role: 'forward' };
 }
 
+const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
 const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 const window = { strides: 1, pad: 'same', dataFormat: 'NHWC', dilations: 1 };
 const pooling = { filterSize: 2, strides: 2, pad: 'same' };

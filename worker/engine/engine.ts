@@ -21,6 +21,16 @@ export interface Handle {
   readonly ref: unknown;
 }
 
+/** Float32 numbers inside a tensor: `length` of them from `offset` on. */
+export interface TensorPart {
+  readonly handle: Handle;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What variables are updated from: memory of the host, or a tensor. */
+export type Sum = Float32Array | Handle | TensorPart;
+
 /** A copy on its way to the host, counted from 1; 0 has arrived. */
 export type Transfer = number;
 
@@ -63,6 +73,8 @@ export interface Engine {
   readonly name: EngineName;
   /** Formats that convolutions are computed in where the graph says which, see graph/layout.ts; none: it stays plain. */
   readonly imageFormats: readonly ImageFormat[];
+  /** Tensors are far from the host's memory: what variables are updated from is fetched ahead, see {@link fill}. */
+  readonly fetches: boolean;
   /** Copies `data` (row-major) into a new buffer. */
   upload(data: HostData, shape: readonly number[], dtype: DType): Handle;
   /** A new buffer of random numbers, the same on all engines. */
@@ -73,29 +85,41 @@ export interface Engine {
   free(handle: Handle): void;
   /** A copy of the contents on the host. */
   read(handle: Handle): HostData;
-  /** Copies a float32 tensor into `target` (same length), which may be shared memory; may return before the bytes are there. */
+  /**
+   * Copies a float32 tensor into `target` (same length), which may be shared memory; may return before the bytes are
+   * there, and the tensor is not to be written in place before they are.
+   */
   send(handle: Handle, target: Float32Array): Transfer;
   arrived(transfer: Transfer): boolean;
   /** Blocks until the transfer, and all before it, have arrived. */
   wait(transfer: Transfer): void;
-  /** Tells the engine of memory that it will send to and update from, again and again. */
+  /** A new buffer of float32 numbers for {@link fill}; its contents are undefined. */
+  room(elements: number): Handle;
+  /**
+   * Copies `from` (same length) into a {@link room}, beside what is being computed: returns at once, and everything that
+   * is asked for later finds the numbers there. `from` must not change until an update from the room has happened.
+   */
+  fill(room: Handle, from: Float32Array): void;
+  /** Tells the engine of memory that it will send to and fill or update from, again and again. */
   pin(memory: Float32Array): void;
   unpin(memory: Float32Array): void;
   /**
    * Updates `variable` and its `slots` (float32, same length) in place from `sum`, the sum of all ranks' gradients,
    * times `scale` (1 / worldSize). Returns false when the scaled gradient holds a NaN or an infinity; an engine that
-   * computes while it goes on says so later, by {@link failedUpdate} with `tag` (from 1).
+   * computes while it goes on says so later, by {@link failedUpdate} with `tag` (from 1). With `first`, only as many
+   * elements as the sum has are updated, from there on.
    */
   update(
     variable: Handle,
     slots: readonly Handle[],
-    sum: Float32Array | Handle,
+    sum: Sum,
     scale: number,
     step: OptimizerStep,
     tag: number,
+    first?: number,
   ): boolean;
   /** `variable` becomes `sum` times `scale`; otherwise like {@link update}. */
-  average(variable: Handle, sum: Float32Array | Handle, scale: number, tag: number): boolean;
+  average(variable: Handle, sum: Sum, scale: number, tag: number, first?: number): boolean;
   /** Tag of an update that was not finite and has not been told of; everything up to the last transfer waited for is known. */
   failedUpdate(): number | undefined;
   /** What the device's own allocator says; undefined where there is none. */

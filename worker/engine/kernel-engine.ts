@@ -11,6 +11,7 @@ import {
   type HostData,
   type OptimizerStep,
   type Place,
+  type Sum,
   type Transfer,
 } from './engine.ts';
 import { attempt, ofType } from './host-data.ts';
@@ -23,6 +24,7 @@ type Inputs = Readonly<Record<string, Handle | readonly Handle[]>>;
 export class KernelEngine implements Engine {
   readonly name: EngineName;
   readonly imageFormats = [];
+  readonly fetches = false;
   private readonly device: Device;
   private readonly measure: (body: (device: Device) => void) => void;
   private readonly clock: () => number;
@@ -82,6 +84,18 @@ export class KernelEngine implements Engine {
     // Everything has happened when a call returns.
   }
 
+  room(elements: number): Handle {
+    return attempt('room', () => handleOf(this.device.make([elements], 'float32')));
+  }
+
+  fill(room: Handle, from: Float32Array): void {
+    const target = floats(this.device, infoOf(room));
+    if (from.length !== target.length) {
+      throw new EngineError('kernelFailed', `${from.length} numbers fill a room of ${target.length}`);
+    }
+    target.set(from);
+  }
+
   pin(): void {
     // No memory is far away.
   }
@@ -93,18 +107,22 @@ export class KernelEngine implements Engine {
   update(
     variable: Handle,
     slots: readonly Handle[],
-    sum: Float32Array | Handle,
+    sum: Sum,
     scale: number,
     step: OptimizerStep,
+    _tag: number,
+    first = 0,
   ): boolean {
-    const views = slots.map((slot) => floats(this.device, infoOf(slot)));
-    const finite = applyUpdate(floats(this.device, infoOf(variable)), views, this.numbersOf(sum), scale, step);
+    const numbers = this.numbersOf(sum);
+    const views = slots.map((slot) => this.partOf(slot, first, numbers.length));
+    const finite = applyUpdate(this.partOf(variable, first, numbers.length), views, numbers, scale, step);
     this.device.touched(infoOf(variable));
     return finite;
   }
 
-  average(variable: Handle, sum: Float32Array | Handle, scale: number): boolean {
-    const finite = applyMean(floats(this.device, infoOf(variable)), this.numbersOf(sum), scale);
+  average(variable: Handle, sum: Sum, scale: number, _tag: number, first = 0): boolean {
+    const numbers = this.numbersOf(sum);
+    const finite = applyMean(this.partOf(variable, first, numbers.length), numbers, scale);
     this.device.touched(infoOf(variable));
     return finite;
   }
@@ -180,8 +198,14 @@ export class KernelEngine implements Engine {
     return [];
   }
 
-  private numbersOf(sum: Float32Array | Handle): Float32Array {
-    return sum instanceof Float32Array ? sum : floats(this.device, infoOf(sum));
+  private numbersOf(sum: Sum): Float32Array {
+    if (sum instanceof Float32Array) return sum;
+    if (!('handle' in sum)) return floats(this.device, infoOf(sum));
+    return this.partOf(sum.handle, sum.offset, sum.length);
+  }
+
+  private partOf(handle: Handle, first: number, length: number): Float32Array {
+    return floats(this.device, infoOf(handle)).subarray(first, first + length);
   }
 
   dispose(): void {

@@ -10,33 +10,44 @@ interface Place {
   length: number;
 }
 
+type Apply = Extract<Action, { kind: 'apply' }>;
+
+/** Updates of contributions up to this size are better done together, where a device far away is told of each. */
+const mostSmallBytes = 256 << 10;
+const mostCollectedBytes = 4 << 20;
+
 /**
- * All that a step does but freeing: batch tensors and random numbers uploaded, sums awaited and variables updated right
- * before their first use; contributions handed over the moment they are final; a bucket submitted with its last part.
- * Loss and outputs are read at the end, when the last gradient has left and a read stalls nothing. With `alone`,
- * contributions go into their variables as soon as nothing of this step reads these any more; else variables in no
- * bucket are neither updated nor handed over.
+ * All that a step does but freeing: batch tensors and random numbers uploaded right before their first use; a bucket's
+ * sum awaited, and all its variables updated, right before the first use of one; contributions handed over the moment
+ * they are final; a bucket submitted with its last part. Loss and outputs are read at the end, when the last gradient
+ * has left and a read stalls nothing. With `alone`, contributions go into their variables once nothing of this step
+ * reads these any more, with `together` small ones not one by one; else variables in no bucket are neither updated nor
+ * handed over.
  */
-export function stepActions(graph: Graph, buckets: readonly Bucket[], alone: boolean): Action[] {
+export function stepActions(
+  graph: Graph,
+  buckets: readonly Bucket[],
+  { alone, together }: { alone: boolean; together: boolean },
+): Action[] {
   const actions: Action[] = [];
   const places = new Map<number, Place>();
   for (const { id, parts } of buckets) {
     for (const { variable, offset, length } of parts) places.set(variable, { bucket: id, offset, length });
   }
   const missing = new Map(buckets.map(({ id, parts }) => [id, parts.length]));
-  const prepare = preparations(graph, places, actions);
+  const prepare = preparations(graph, buckets, actions);
   const waiting = Map.groupBy(graph.variables, ({ contribution }) => contribution);
 
   const nodes = orderNodes(graph);
   const lastUse = lastUses(graph, nodes);
-  const applicable = new Map<number, Action[]>();
+  const applicable = new Map<number, Apply[]>();
+  const apply = applying(graph, actions, together ? mostSmallBytes : 0);
 
   const handOver = ({ index, value, contribution }: Variable, at: number): void => {
     const place = places.get(index);
     if (alone) {
-      const apply: Action = { kind: 'apply', variable: index, value: contribution };
       const last = Math.max(at, lastUse.get(rootOf(graph, value)) ?? -1);
-      applicable.set(last, [...(applicable.get(last) ?? []), apply]);
+      applicable.set(last, [...(applicable.get(last) ?? []), { kind: 'apply', variable: index, value: contribution }]);
       return;
     }
     if (place === undefined) return;
@@ -56,10 +67,10 @@ export function stepActions(graph: Graph, buckets: readonly Bucket[], alone: boo
     for (const id of inputsOf(node)) prepare(rootOf(graph, id));
     actions.push({ kind: 'run', node: node.id });
     for (const id of node.outputs) handOverAll(id, at);
-    actions.push(...(applicable.get(at) ?? []));
+    apply(applicable.get(at) ?? []);
   });
   for (const contribution of waiting.keys()) handOverAll(contribution, nodes.length);
-  actions.push(...(applicable.get(nodes.length) ?? []));
+  apply(applicable.get(nodes.length) ?? [], true);
   for (const value of [...(graph.loss === undefined ? [] : [graph.loss]), ...graph.outputs]) {
     prepare(rootOf(graph, value));
     actions.push({ kind: 'read', value });
@@ -68,25 +79,45 @@ export function stepActions(graph: Graph, buckets: readonly Bucket[], alone: boo
 }
 
 /** Returns what does, once, all that has to happen before the first use of a root value. */
-function preparations(graph: Graph, places: ReadonlyMap<number, Place>, actions: Action[]): (root: ValueId) => void {
-  const first = new Map<ValueId, Action>();
-  const awaited = new Set<number>();
-  graph.feeds.forEach(({ value }, feed) => first.set(value, { kind: 'feed', feed, value }));
-  graph.draws.forEach(({ value }, draw) => first.set(value, { kind: 'draw', draw, value }));
-  for (const { index, value, kind } of graph.variables) {
-    const place = places.get(index);
-    if (place === undefined) continue;
-    first.set(value, { kind: kind === 'trained' ? 'update' : 'average', variable: index, ...place });
-  }
-  return (root) => {
-    const action = first.get(root);
-    if (action === undefined) return;
-    first.delete(root);
-    if ('bucket' in action && !awaited.has(action.bucket)) {
-      awaited.add(action.bucket);
-      actions.push({ kind: 'await', bucket: action.bucket });
+function preparations(graph: Graph, buckets: readonly Bucket[], actions: Action[]): (root: ValueId) => void {
+  const first = new Map<ValueId, readonly Action[]>();
+  graph.feeds.forEach(({ value }, feed) => first.set(value, [{ kind: 'feed', feed, value }]));
+  graph.draws.forEach(({ value }, draw) => first.set(value, [{ kind: 'draw', draw, value }]));
+  for (const { id, parts } of buckets) {
+    const takeIn: Action[] = [{ kind: 'await', bucket: id }];
+    for (const { variable, ...place } of parts) {
+      const { kind, value } = graph.variables[variable] as Variable;
+      takeIn.push({ kind: kind === 'trained' ? 'update' : 'average', variable, bucket: id, ...place });
+      first.set(value, takeIn);
     }
-    actions.push(action);
+  }
+  const done = new Set<readonly Action[]>();
+  return (root) => {
+    const prepared = first.get(root);
+    if (prepared === undefined || done.has(prepared)) return;
+    done.add(prepared);
+    actions.push(...prepared);
+  };
+}
+
+/**
+ * Returns what takes contributions that can be applied, and applies all that it has, in their order: when a large one is
+ * among them, when the small ones are many, or at the end.
+ */
+function applying(
+  graph: Graph,
+  actions: Action[],
+  smallBytes: number,
+): (ready: readonly Apply[], isEnd?: boolean) => void {
+  const waiting: Apply[] = [];
+  let waitingBytes = 0;
+  return (ready, isEnd = false) => {
+    const bytes = ready.map(({ variable }) => graph.values[graph.variables[variable]?.value ?? -1]?.bytes ?? 0);
+    waiting.push(...ready);
+    waitingBytes += bytes.reduce((sum, each) => sum + each, 0);
+    if (!isEnd && waitingBytes < mostCollectedBytes && bytes.every((each) => each <= smallBytes)) return;
+    actions.push(...waiting.splice(0));
+    waitingBytes = 0;
   };
 }
 

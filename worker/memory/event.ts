@@ -6,6 +6,8 @@ export type Event =
   | { kind: 'feed'; feed: number; value: ValueId }
   /** Draws the step's random numbers on the host and uploads them. */
   | { kind: 'draw'; draw: number; value: ValueId }
+  /** Makes room on the engine for a part of the bucket's sum, which is copied there as soon as the sum has arrived. */
+  | { kind: 'fetch'; bucket: number; offset: number; elements: number }
   /** Blocks until the bucket's sum has arrived. */
   | { kind: 'await'; bucket: number }
   /** Optimizer step of a trained variable, in place, from its part of the bucket's sum. */
@@ -14,6 +16,8 @@ export type Event =
   | { kind: 'apply'; variable: number; value: ValueId }
   /** Replaces a variable that the program assigns itself by the mean over the ranks. */
   | { kind: 'average'; variable: number; bucket: number; offset: number; length: number }
+  /** Gives back all room that was made for the bucket. */
+  | { kind: 'release'; bucket: number }
   | { kind: 'run'; node: number }
   /** Copies a final contribution into its part of the bucket's outgoing slot. */
   | { kind: 'handOver'; value: ValueId; bucket: number; offset: number; length: number }
@@ -24,8 +28,8 @@ export type Event =
   /** Releases one handle; a buffer goes with the last handle of its root. */
   | { kind: 'free'; value: ValueId };
 
-/** What is done in a step, before lifetimes are known. */
-export type Action = Exclude<Event, { kind: 'free' }>;
+/** What is done in a step, before it is known how long memory is needed. */
+export type Action = Exclude<Event, { kind: 'free' | 'fetch' | 'release' }>;
 
 /** Events in order, with the bytes that are alive on the engine after each of them. */
 export interface Stream {

@@ -1,5 +1,5 @@
 import { type Graph, inputsOf, type Node, type ValueId } from '../graph/graph.ts';
-import type { Action } from './event.ts';
+import type { Action, Event } from './event.ts';
 
 /** Indices of the actions that make a value and that read it last (the same one for a value that nobody reads). */
 export interface Lifetime {
@@ -23,10 +23,10 @@ export function lifetimes(graph: Graph, actions: readonly Action[]): Map<ValueId
   return found;
 }
 
-/** Values whose handles an action makes. */
-export function makesOf(graph: Graph, action: Action): readonly ValueId[] {
-  if (action.kind === 'run') return (graph.nodes[action.node] as Node).outputs;
-  return action.kind === 'feed' || action.kind === 'draw' ? [action.value] : [];
+/** Values whose handles an event makes. */
+export function makesOf(graph: Graph, event: Event): readonly ValueId[] {
+  if (event.kind === 'run') return (graph.nodes[event.node] as Node).outputs;
+  return event.kind === 'feed' || event.kind === 'draw' ? [event.value] : [];
 }
 
 function readsOf(graph: Graph, action: Action): readonly ValueId[] {

@@ -27,7 +27,7 @@ function replay({ graph, optimizerSlots }: ArbitraryStep, events: readonly Event
       node.outputs.forEach(make);
     }
     if (event.kind === 'feed' || event.kind === 'draw') make(event.value);
-    if (event.kind === 'handOver' || event.kind === 'read') read(event.value);
+    if (event.kind === 'handOver' || event.kind === 'apply' || event.kind === 'read') read(event.value);
     if (event.kind === 'free') {
       read(event.value);
       alive.delete(event.value);
@@ -119,6 +119,58 @@ describe('planStep', () => {
         assert.ok(step.graph.nodes[before?.node ?? -1]?.outputs.includes(event.value));
       });
     });
+  });
+
+  it('takes contributions in alone: each once, when no node to come reads the variable, in the bytes predicted', () => {
+    holds((step) => {
+      for (const fetches of [false, true]) {
+        const { events, liveBytes } = planStep({ ...step, buckets: [], alone: true, fetches, recycling: true }).steady;
+        const applies = events.flatMap((event, at) => (event.kind === 'apply' ? [{ at, ...event }] : []));
+        assert.deepEqual(
+          applies.map(({ variable }) => variable).toSorted((a, b) => a - b),
+          step.graph.variables.map(({ index }) => index),
+        );
+        for (const { at, variable } of applies) {
+          const { value } = step.graph.variables[variable]!;
+          assert.ok(
+            events.slice(at).every((event) => event.kind !== 'run' || !readsRoot(step.graph, event.node, value)),
+          );
+        }
+        assert.deepEqual(liveBytes, replay(step, events));
+      }
+    });
+  });
+
+  it('applies small contributions together on an engine far away, at the next large one or at the end', () => {
+    const sizes = [1000, 100_000, 2000, 3000].map((elements) => 4 * elements);
+    const values = [...sizes, ...sizes].map((bytes, id) => ({
+      id,
+      shape: [bytes / 4],
+      dtype: 'float32' as const,
+      bytes,
+    }));
+    const node = { kernel: 'Any', inputs: {}, attrs: {}, layer: 1, role: 'weightGradient' } as const;
+    const graph: Graph = {
+      values,
+      nodes: sizes.map((_, id) => ({ ...node, id, outputs: [id + 4] })),
+      variables: sizes.map((bytes, index) => {
+        const [name, shape] = [`w${index}`, [bytes / 4]];
+        return { index, name, value: index, shape, layer: 1, kind: 'trained', contribution: index + 4 };
+      }),
+      constants: [],
+      draws: [],
+      feeds: [],
+      outputs: [],
+      layerCount: 1,
+    };
+    const request = { graph, nodeBytes: () => 0, buckets: [], optimizerSlots: 0, alone: true, recycling: true };
+    const kinds = (fetches: boolean) =>
+      planStep({ ...request, fetches })
+        .steady.events.filter(({ kind }) => kind !== 'free')
+        .map(({ kind }) => kind)
+        .join(' ');
+    assert.equal(kinds(false), 'run apply run apply run apply run apply');
+    assert.equal(kinds(true), 'run run apply apply run run apply apply');
   });
 
   it('leaves the sums to the drain after a step with nothing on its way, and takes all of them in there', () => {

@@ -1,8 +1,10 @@
 import type { Bucket } from '../communication/schedule/types.ts';
-import { type Graph, type Node, rootOf, type ValueId } from '../graph/graph.ts';
+import type { Graph, Node, ValueId } from '../graph/graph.ts';
 import { stepActions } from './actions.ts';
 import type { Action, Event, Stream } from './event.ts';
-import { lifetimes, makesOf } from './lifetimes.ts';
+import { withFetches } from './fetches.ts';
+import { lifetimes } from './lifetimes.ts';
+import { type Peak, simulate } from './simulate.ts';
 
 export interface PlanRequest {
   graph: Graph;
@@ -13,17 +15,10 @@ export interface PlanRequest {
   optimizerSlots: number;
   /** This rank is the only one: its contributions go into the variables directly, and there are no buckets. */
   alone?: boolean;
+  /** Sums are fetched to the engine before variables are updated from them, see Engine.fetches; small updates go together. */
+  fetches?: boolean;
   /** False keeps everything until the end of the step, for comparison. */
   recycling: boolean;
-}
-
-/** Where the most bytes are alive. */
-export interface Peak {
-  bytes: number;
-  /** Index into `steady.events`; -1 when nothing beyond the base is ever alive. */
-  event: number;
-  /** Bytes alive before that event. */
-  liveBytes: number;
 }
 
 /** What every step does, when, and how many bytes are alive on the engine after each event. Plain data. */
@@ -36,23 +31,28 @@ export interface Plan {
   drain: Stream;
   /** Variables, optimizer slots and constants: alive all the time. */
   baseBytes: number;
+  /** Its `event` is one of `steady`. */
   peak: Peak;
 }
 
 /** Plans a step; with no buckets, a forward pass alone. The same arguments give the same plan on every rank. */
-export function planStep({ graph, nodeBytes, buckets, optimizerSlots, alone, recycling }: PlanRequest): Plan {
-  const actions = stepActions(graph, buckets, alone === true);
-  const events = withFrees(graph, actions, recycling);
+export function planStep(request: PlanRequest): Plan {
+  const { graph, nodeBytes, buckets, optimizerSlots, alone, fetches, recycling } = request;
   const baseBytes = persistentBytes(graph, optimizerSlots);
-  const { liveBytes, peak } = simulate(graph, events, baseBytes, nodeBytes);
-  const steady = { events, liveBytes };
-  const taken = events.filter(takesIn);
+  const simulated = (events: readonly Event[]) => simulate(graph, events, baseBytes, nodeBytes);
+  const streamOf = (events: readonly Event[]): Stream => ({ events, liveBytes: simulated(events).liveBytes });
+  const done = withFrees(
+    graph,
+    stepActions(graph, buckets, { alone: alone === true, together: fetches === true }),
+    recycling,
+  );
+  const events = fetches === true ? withFetches(done, buckets, simulated) : done;
   return {
-    steady,
-    first: select(steady, (event) => !takesIn(event)),
-    drain: { events: taken, liveBytes: taken.map(() => baseBytes) },
+    steady: streamOf(events),
+    first: streamOf(events.filter((event) => !takesIn(event))),
+    drain: streamOf(events.filter(takesIn)),
     baseBytes,
-    peak,
+    peak: simulated(events).peak,
   };
 }
 
@@ -79,44 +79,8 @@ function persistentBytes(graph: Graph, optimizerSlots: number): number {
   );
 }
 
-function simulate(
-  graph: Graph,
-  events: readonly Event[],
-  baseBytes: number,
-  nodeBytes: PlanRequest['nodeBytes'],
-): { liveBytes: number[]; peak: Peak } {
-  const persistent = new Set([...graph.variables, ...graph.constants].map(({ value }) => value));
-  const handles = new Map<ValueId, number>();
-  const liveBytes: number[] = [];
-  let live = baseBytes;
-  let peak: Peak = { bytes: live, event: -1, liveBytes: live };
-  const count = (value: ValueId, change: 1 | -1): void => {
-    const root = rootOf(graph, value);
-    if (persistent.has(root)) return;
-    const before = handles.get(root) ?? 0;
-    handles.set(root, before + change);
-    const bytes = graph.values[root]?.bytes ?? 0;
-    if (before === 0) live += bytes;
-    if (before + change === 0) live -= bytes;
-  };
-  events.forEach((event, at) => {
-    const before = live;
-    if (event.kind === 'free') count(event.value, -1);
-    else for (const value of makesOf(graph, event)) count(value, 1);
-    liveBytes.push(live);
-    const during = event.kind === 'run' ? before + nodeBytes(graph.nodes[event.node] as Node) : live;
-    if (Math.max(during, live) > peak.bytes) peak = { bytes: Math.max(during, live), event: at, liveBytes: before };
-  });
-  return { liveBytes, peak };
-}
+const takingIn: ReadonlySet<Event['kind']> = new Set(['fetch', 'await', 'update', 'average', 'release']);
 
-function takesIn(event: Event): boolean {
-  return event.kind === 'await' || event.kind === 'update' || event.kind === 'average';
-}
-
-function select({ events, liveBytes }: Stream, wanted: (event: Event) => boolean): Stream {
-  return {
-    events: events.filter(wanted),
-    liveBytes: liveBytes.filter((_, at) => wanted(events[at] as Event)),
-  };
+function takesIn({ kind }: Event): boolean {
+  return takingIn.has(kind);
 }

@@ -16,7 +16,7 @@ export interface PlannedReuse {
  * How a step reuses its memory by plan: bytes that it frees go into a pool; a buffer that comes alive takes as many of
  * its bytes from the pool as are there, and only for the rest the step needs memory that it has not had before. So
  * `allocatedBytes - plannedBytes` is how far the bytes alive rise, between events, above those at the step's beginning:
- * what an allocator needs that never has a gap. What outlives steps takes no part; what kernels take for a moment
+ * what an allocator needs that never has a gap. What outlives steps and rooms for sums take no part; what kernels take for a moment
  * is not counted.
  */
 export function plannedReuse(graph: Graph, events: readonly Event[]): PlannedReuse {

@@ -54,7 +54,7 @@ async function predict(job: Manifest, workspaceBytes: number, cwd: string, env: 
       settings,
       engine: engine?.name,
       workspaceBytes,
-      ...(await figuresOf(request, engine)),
+      ...(await figuresOf(request, engine, settings.device === 'gpu')),
     };
   } catch (error) {
     throw new CommandProblem('BadInput', `${job.file}: ${failureOf(error, undefined).message}`, error);

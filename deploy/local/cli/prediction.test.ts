@@ -97,12 +97,12 @@ describe('figuresOf', () => {
     const parameters = parseParameters(program, {});
     const request = { program, parameters, batchSize: 16, seed: 1, recycling: true };
     const engine = await openEngine('wasm');
-    const [exact, fromShapes] = [await figuresOf(request, engine), await figuresOf(request, undefined)];
+    const [exact, fromShapes] = [await figuresOf(request, engine, false), await figuresOf(request, undefined, false)];
     engine.dispose();
     assert.equal(exact.parameters, 11_274);
     assert.equal(exact.baseBytes, fromShapes.baseBytes);
     assert.ok(fromShapes.baseBytes < fromShapes.peakBytes && fromShapes.peakBytes <= exact.peakBytes);
-    const keeping = await figuresOf({ ...request, recycling: false }, undefined);
+    const keeping = await figuresOf({ ...request, recycling: false }, undefined, false);
     assert.ok(keeping.peakBytes > fromShapes.peakBytes);
     assert.equal(keeping.allocatedBytes, fromShapes.allocatedBytes);
     assert.ok(keeping.reusedBytes === 0 && fromShapes.reusedBytes > 0);

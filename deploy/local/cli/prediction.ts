@@ -54,11 +54,19 @@ type Figures = Pick<
   | 'stockPeakBytes'
 >;
 
-/** Plans a step; without an engine a kernel is taken to hold nothing but what it returns. Throws what buildTraining throws. */
-export async function figuresOf(request: Omit<BuildRequest, 'engine'>, engine: Engine | undefined): Promise<Figures> {
+/**
+ * Plans a step; without an engine a kernel is taken to hold nothing but what it returns, and `fetches` is what the engine
+ * would say of itself. Throws what buildTraining throws.
+ */
+export async function figuresOf(
+  request: Omit<BuildRequest, 'engine'>,
+  engine: Engine | undefined,
+  fetches: boolean,
+): Promise<Figures> {
   const { graph, plan, layout } = await planTraining(
     request,
     engine === undefined ? outputBytes : (of) => nodeBytes(engine, of),
+    engine?.fetches ?? fetches,
     engine && layoutFor(engine),
   );
   const { allocatedBytes, plannedBytes } = plannedReuse(graph, plan.steady.events);

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { env } from 'node:process';
 import { Worker } from 'node:worker_threads';
 import * as fc from 'fast-check';
+import type { Handle } from '../engine.ts';
 import { type Addon, type Context, isAddonError, loadAddon } from './addon.ts';
 import { cpuRelease } from './release.ts';
 import { sessionConfig } from './session-config.ts';
 import { stagingProblem } from './staged.ts';
+import { UpdateRequest } from './update-request.ts';
 
 const float32 = 1;
 
@@ -50,7 +52,17 @@ describe('addon of the native engine', () => {
     const x = floats(1, 2, 3, 4);
     const [begin, size] = [[2], [2]].map((list) => addon.create(context, 3, [1], Int32Array.from(list)));
     const [part] = addon.execute(context, 'Slice', [], [x, begin!, size!], [], 1) as [number];
-    addon.update(context, 'sgd', [x], Float32Array.of(1, 1, 1, 1), 1, [1]);
+    const request = new UpdateRequest();
+    const sum = request.set(
+      { ref: x } as Handle,
+      [],
+      new Float32Array(4).fill(1),
+      1,
+      { kind: 'sgd', learningRate: 1 },
+      1,
+      0,
+    );
+    addon.update(context, request.numbers, sum);
     assert.deepEqual(valuesOf(x), [0, 1, 2, 3]);
     assert.deepEqual(valuesOf(part), [3, 4]);
   });

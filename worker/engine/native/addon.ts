@@ -43,11 +43,15 @@ export interface Addon {
   ): number[];
   delete(context: Context, tensor: TensorId): void;
   read(context: Context, tensor: TensorId, into: HostData): void;
+  /** A tensor of float32 numbers for `fill`, with undefined contents. */
+  room(context: Context, elements: number): TensorId;
+  /** Copies into a room beside what is computed; `from` must stay as it is until an update from the room has happened. */
+  fill(context: Context, room: TensorId, from: HostData): void;
   /** Copies beside what is computed; returns a ticket, or 0 where the bytes are there already. */
   send(context: Context, tensor: TensorId, into: HostData): number;
   arrived(context: Context, ticket: number): boolean;
   wait(context: Context, ticket: number): void;
-  /** Page-locks memory that is sent to or updated from, or lets it go. */
+  /** Page-locks memory that is sent to, filled or updated from, or lets it go. */
   pin(context: Context, memory: HostData, locked: boolean): void;
   /** Tag of an update that met a number that is not finite, or 0. */
   failed(context: Context): number;
@@ -75,18 +79,10 @@ export interface Addon {
   /** Tensors alive. */
   count(context: Context): number;
   /**
-   * `tensors`: the variable, then its slots; `sum`: on the host or a tensor; `numbers` as addon/binding.cc lists them.
-   * False where not finite; on a GPU that is known later, as `failed`.
+   * `request` as update-request.ts fills it in; `sum` where that is on the host. False where not finite; on a GPU that is
+   * known later, as `failed`.
    */
-  update(
-    context: Context,
-    kind: string,
-    tensors: readonly TensorId[],
-    sum: Float32Array | TensorId,
-    scale: number,
-    numbers: readonly number[],
-    tag?: number,
-  ): boolean;
+  update(context: Context, request: Float64Array, sum?: Float32Array): boolean;
   /** On a GPU: uniform numbers, see fillUniform in ../draw.ts. */
   uniform(context: Context, shape: readonly number[], key: readonly number[], min: number, width: number): TensorId;
   /** On a GPU; `dy2` is 0 where there is none. */

@@ -12,6 +12,7 @@ import {
   type ImageFormat,
   type OptimizerStep,
   type Place,
+  type Sum,
   type Transfer,
 } from '../engine.ts';
 import { attempt as attemptHost, ofType } from '../host-data.ts';
@@ -20,15 +21,20 @@ import { numbersOfNode } from './convolution.ts';
 import type { Kernel, KernelInputs } from './kernel.ts';
 import { kernels } from './kernels/table.ts';
 import { engineErrorOf, Ops, type Tensor } from './ops.ts';
+import { UpdateRequest } from './update-request.ts';
+
+const average = { kind: 'average' } as const;
 
 /** An {@link Engine} over libtensorflow: every kernel is one TensorFlow op, or a few. */
 export class NativeEngine implements Engine {
   readonly name = 'native';
   readonly imageFormats: readonly ImageFormat[];
+  readonly fetches: boolean;
   private readonly addon: Addon;
   private readonly context: Context;
   private readonly forwarding: ReadonlySet<string>;
   private readonly ops: Ops;
+  private readonly request = new UpdateRequest();
 
   private readonly device: EngineSettings['device'];
 
@@ -42,6 +48,7 @@ export class NativeEngine implements Engine {
   ) {
     this.device = device;
     this.imageFormats = imageFormats;
+    this.fetches = device === 'gpu';
     this.addon = addon;
     this.context = context;
     this.forwarding = forwarding;
@@ -90,6 +97,14 @@ export class NativeEngine implements Engine {
     if (transfer !== 0) attempt('wait', () => this.addon.wait(this.context, transfer));
   }
 
+  room(elements: number): Handle {
+    return this.ops.room(elements);
+  }
+
+  fill(room: Handle, from: Float32Array): void {
+    attempt('fill', () => this.addon.fill(this.context, idOf(room), from));
+  }
+
   pin(memory: Float32Array): void {
     attempt('pin', () => this.addon.pin(this.context, memory, true));
   }
@@ -101,19 +116,23 @@ export class NativeEngine implements Engine {
   update(
     variable: Handle,
     slots: readonly Handle[],
-    sum: Float32Array | Handle,
+    sum: Sum,
     scale: number,
     step: OptimizerStep,
     tag: number,
+    first = 0,
   ): boolean {
-    const ids = [variable, ...slots].map(idOf);
-    const numbers = optimizerNumbers(step);
-    return attempt('update', () => this.addon.update(this.context, step.kind, ids, sourceOf(sum), scale, numbers, tag));
+    return attempt('update', () => {
+      const host = this.request.set(variable, slots, sum, scale, step, tag, first);
+      return this.addon.update(this.context, this.request.numbers, host);
+    });
   }
 
-  average(variable: Handle, sum: Float32Array | Handle, scale: number, tag: number): boolean {
-    const ids = [idOf(variable)];
-    return attempt('average', () => this.addon.update(this.context, 'average', ids, sourceOf(sum), scale, [], tag));
+  average(variable: Handle, sum: Sum, scale: number, tag: number, first = 0): boolean {
+    return attempt('average', () => {
+      const host = this.request.set(variable, [], sum, scale, average, tag, first);
+      return this.addon.update(this.context, this.request.numbers, host);
+    });
   }
 
   failedUpdate(): number | undefined {
@@ -201,26 +220,6 @@ function runKernel(ops: Ops, node: Node, inputs: KernelInputs): Tensor[] {
 
 function idOf(handle: Handle): number {
   return (handle as Tensor).ref;
-}
-
-function sourceOf(sum: Float32Array | Handle): Float32Array | number {
-  return sum instanceof Float32Array ? sum : idOf(sum);
-}
-
-/** What the addon's update takes besides tensors; see addon/binding.cc. */
-function optimizerNumbers(step: OptimizerStep): number[] {
-  switch (step.kind) {
-    case 'sgd':
-      return [step.learningRate];
-    case 'momentum':
-      return [step.learningRate, step.momentum, Number(step.nesterov)];
-    case 'adam': {
-      const { learningRate, beta1, beta2, epsilon } = step;
-      return [learningRate, beta1, beta2, epsilon, 1 / (1 - beta1 ** step.step), 1 / (1 - beta2 ** step.step)];
-    }
-    default:
-      throw new TypeError(`unknown optimizer ${JSON.stringify(step satisfies never)}`);
-  }
 }
 
 function emptyOf({ shape, dtype }: Handle): HostData {

@@ -62,6 +62,12 @@ export class Ops {
     return this.hold(id, { shape, dtype });
   }
 
+  /** Float32 numbers with undefined contents, to be filled beside what is computed. */
+  room(elements: number): Tensor {
+    const id = this.call('room', (addon, context) => addon.room(context, elements));
+    return this.hold(id, { shape: [elements], dtype: 'float32' });
+  }
+
   /** On a GPU: random numbers. */
   uniform(shape: readonly number[], { key, min, width }: Uniform): Tensor {
     const id = this.call('uniform', (addon, context) => addon.uniform(context, shape, key, min, width));

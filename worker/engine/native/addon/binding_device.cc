@@ -4,6 +4,17 @@
 namespace hayate {
 namespace {
 
+// room(context, elements) → tensor of floats that `fill` fills
+napi_value Room(const Call& call) {
+  return NumberValue(call.env, static_cast<double>(call.context().Room(Integer(call.env, call[1], "elements"))));
+}
+
+// fill(context, room, from: TypedArray), which must not change until an update from the room is known to have happened
+napi_value Fill(const Call& call) {
+  call.context().Bring(call.tensor(1), Facing(call, 2).data);
+  return Undefined(call.env);
+}
+
 // send(context, tensor, into: TypedArray) → ticket, 0 where the bytes are there already
 napi_value Send(const Call& call) {
   return NumberValue(call.env, static_cast<double>(call.context().Send(call.tensor(1), Facing(call, 2).data)));
@@ -67,6 +78,8 @@ napi_value ClearMarks(const Call& call) {
 
 Functions DeviceFunctions() {
   return {
+      Function<Room>("room"),
+      Function<Fill>("fill"),
       Function<Send>("send"),
       Function<Arrived>("arrived"),
       Function<Wait>("wait"),

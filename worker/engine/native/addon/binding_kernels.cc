@@ -1,4 +1,7 @@
 // Kernels of our own.
+#include <array>
+#include <cmath>
+
 #include "call.h"
 #include "host_kernels.h"
 #include "optimizer.h"
@@ -15,59 +18,80 @@ float* Floats(Context& context, TensorId id, size_t length) {
   return reinterpret_cast<float*>(region.start);
 }
 
-// update(context, kind, tensors: variable and slots, sum: Float32Array or tensor, scale, numbers, tag) → boolean, see
-// Device::Update. Kinds and numbers: sgd, [rate]; momentum, [rate, momentum, nesterov]; adam, [rate, beta1, beta2,
-// epsilon, corrections of both]; average, [].
+// Where the numbers of an update's request are.
+enum UpdateField { kKind, kScale, kTag, kSum, kFirst, kLength, kVariable, kSlots, kNumbers = kSlots + 2, kInto = kNumbers + 6 };
+constexpr size_t kUpdateFields = kInto + 1;
+
+// A field that must be a whole number.
+int64_t Whole(const double* fields, UpdateField at, int64_t least, int64_t most) {
+  const double number = fields[at];
+  if (!(number >= static_cast<double>(least) && number <= static_cast<double>(most)) || number != std::floor(number)) {
+    Refuse("field " + std::to_string(at) + " of the update is out of range");
+  }
+  return static_cast<int64_t>(number);
+}
+
+// update(context, request: Float64Array, sum: Float32Array?) → boolean, see Device::Update. The request: kind (0 sgd,
+// 1 momentum, 2 adam, 3 average), scale, tag, tensor that the sum is in (0: the Float32Array), first element and number
+// of elements there, variable, two slots, six numbers: sgd, rate; momentum, rate, momentum, nesterov; adam, rate, beta1,
+// beta2, epsilon, corrections of both; first element of variable and slots that is updated. What a kind has no use for is
+// not looked at.
 napi_value Update(const Call& call) {
-  const napi_env env = call.env;
+  constexpr int64_t most = int64_t{1} << 53;
+  const View request = TypedArray(call.env, call[1], "the request");
+  if (request.type != napi_float64_array || request.length != kUpdateFields) Refuse("this is no request for an update");
+  const auto* const fields = static_cast<const double*>(request.data);
   Context& context = call.context();
-  const std::string kind = Text(env, call[1], "kind");
-  const std::vector<int64_t> tensors = Integers(env, call[2], "tensors");
-  const napi_valuetype type = Type(env, call[3]);
+  const int64_t kind = Whole(fields, kKind, 0, 3);
+  const auto length = static_cast<size_t>(Whole(fields, kLength, 0, most));
+  const TensorId tensor = Whole(fields, kSum, 0, most);
   Gradient sum{nullptr, nullptr};
-  size_t length = 0;
-  if (type == napi_number) {
-    length = context.Memory(call.tensor(3)).bytes / sizeof(float);
-    sum.tensor = Floats(context, call.tensor(3), length);
-  } else {
-    const View view = TypedArray(env, call[3], "sum");
-    if (view.type != napi_float32_array) Refuse("sum must be a Float32Array");
+  if (tensor == 0) {
+    const View view = TypedArray(call.env, call[2], "sum");
+    if (view.type != napi_float32_array || view.length != length) Refuse("sum must be a Float32Array of the length asked for");
     sum.host = static_cast<const float*>(view.data);
-    length = view.length;
-  }
-  const double scale = Number(env, call[4], "scale");
-  std::vector<double> n;
-  for (napi_value item : List(env, call[5], "numbers")) n.push_back(Number(env, item, "a number of the optimizer"));
-  const int tag = Type(env, call[6]) == napi_undefined ? 0 : static_cast<int>(Integer(env, call[6], "tag"));
-  const auto need = [&](size_t tensor_count, size_t number_count) {
-    if (tensors.size() != tensor_count || n.size() != number_count) Refuse("the optimizer is incomplete");
-    for (size_t at = 0; at < tensors.size(); at++) {
-      if (type == napi_number && tensors[at] == call.tensor(3)) Refuse("a variable is not its own gradient");
-      for (size_t other = 0; other < at; other++) {
-        if (tensors[at] == tensors[other]) Refuse("variable and slots must be different tensors");
-      }
-    }
-  };
-  Device& device = context.device();
-  const auto floats = [&](size_t at) { return Floats(context, tensors[at], length); };
-  bool finite = false;
-  if (kind == "sgd") {
-    need(1, 1);
-    finite = device.Update(Sgd{n[0]}, floats(0), sum, scale, length, tag);
-  } else if (kind == "momentum") {
-    need(2, 3);
-    finite = device.Update(Momentum{n[0], n[1], n[2] != 0}, floats(0), floats(1), sum, scale, length, tag);
-  } else if (kind == "adam") {
-    need(3, 6);
-    const Adam adam{n[0], n[1], n[2], n[3], n[4], n[5]};
-    finite = device.Update(adam, floats(0), floats(1), floats(2), sum, scale, length, tag);
-  } else if (kind == "average") {
-    need(1, 0);
-    finite = device.Average(floats(0), sum, scale, length, tag);
   } else {
-    Refuse("there is no optimizer " + kind);
+    const size_t whole = context.Memory(tensor).bytes / sizeof(float);
+    const auto first = static_cast<size_t>(Whole(fields, kFirst, 0, most));
+    if (first > whole || length > whole - first) Refuse("the sum's tensor is too short");
+    sum.tensor = Floats(context, tensor, whole) + first;
   }
-  return BooleanValue(env, finite);
+  // The variable and the slots of the kind.
+  const auto into = static_cast<size_t>(Whole(fields, kInto, 0, most));
+  bool is_part = false;
+  std::array<float*, 3> floats{};
+  const size_t count = kind == 1 ? 2 : kind == 2 ? 3 : 1;
+  for (size_t at = 0; at < count; at++) {
+    const auto field = static_cast<UpdateField>(kVariable + at);
+    const TensorId id = Whole(fields, field, 1, most);
+    if (id == tensor) Refuse("a variable is not its own gradient");
+    const size_t whole = context.Memory(id).bytes / sizeof(float);
+    if (into > whole || length > whole - into) Refuse("a variable or a slot is too short");
+    floats[at] = Floats(context, id, whole) + into;
+    is_part = is_part || length < whole;
+    for (size_t other = 0; other < at; other++) {
+      if (fields[kVariable + other] == fields[field]) Refuse("variable and slots must be different tensors");
+    }
+  }
+  const auto [variable, first, second] = floats;
+  const double scale = fields[kScale];
+  const int tag = static_cast<int>(Whole(fields, kTag, 0, INT32_MAX));
+  const double* const n = fields + kNumbers;
+  Device& device = context.device();
+  // What is put off is told apart by where its memory starts: no part is put off together with anything else.
+  if (is_part) device.Flush();
+  switch (kind) {
+    case 0:
+      return BooleanValue(call.env, device.Update(Sgd{n[0]}, variable, sum, scale, length, tag));
+    case 1:
+      return BooleanValue(
+          call.env, device.Update(Momentum{n[0], n[1], n[2] != 0}, variable, first, sum, scale, length, tag));
+    case 2:
+      return BooleanValue(call.env, device.Update(Adam{n[0], n[1], n[2], n[3], n[4], n[5]}, variable, first, second, sum,
+                                                  scale, length, tag));
+    default:
+      return BooleanValue(call.env, device.Average(variable, sum, scale, length, tag));
+  }
 }
 
 // maxPoolGrad(context, image, dy, window: [filter height, width, stride height, width, top, left], floor) → tensor

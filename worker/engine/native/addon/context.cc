@@ -52,6 +52,11 @@ Context::Context(const ContextOptions& options) : placement_(options.device), ho
 }
 
 Context::~Context() {
+  try {
+    device_->Finish();  // memory is still in use until then
+  } catch (const Failure&) {
+    // A device that has failed uses nothing any more.
+  }
   for (const auto& [id, handle] : tensors_) TFE_DeleteTensorHandle(handle);
   gpu_.reset();
   TFE_DeleteContext(context_);
@@ -73,6 +78,17 @@ Device& Context::DeviceOf(TFE_TensorHandle* handle) const { return device_->IsHe
 
 TensorId Context::Allocate(TF_DataType type, const std::vector<int64_t>& shape) {
   return Keep(device_->Allocate(type, shape));
+}
+
+TensorId Context::Room(int64_t elements) {
+  Handle handle(device_->Allocate(TF_FLOAT, {elements}));
+  if (elements > 0) device_->Reserve(device_->RegionOf(handle.get()));
+  return Keep(handle.release());
+}
+
+void Context::Bring(TensorId room, const void* from) const {
+  const Region region = RegionOf(Find(room));
+  if (region.bytes > 0) device_->Bring(region, from);
 }
 
 TensorId Context::Create(TF_DataType type, const std::vector<int64_t>& shape, const void* data, size_t bytes,
@@ -124,6 +140,7 @@ std::vector<Output> Context::Execute(const std::string& name, const std::vector<
                                      const std::vector<TensorId>& inputs, const std::vector<bool>& consumed,
                                      int outputs) {
   CheckCall(name, attributes, inputs.size());
+  device_->Flush();
   const SignalsHeld held;
   std::vector<TFE_TensorHandle*> handles;
   std::vector<Region> regions;
@@ -192,6 +209,7 @@ std::vector<Output> Context::Execute(const std::string& name, const std::vector<
 void Context::Delete(TensorId id) {
   TFE_TensorHandle* handle = Find(id);
   tensors_.erase(id);
+  device_->Leave(handle);
   TFE_DeleteTensorHandle(handle);
 }
 

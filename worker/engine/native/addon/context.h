@@ -63,6 +63,11 @@ class Context {
   // A new tensor with undefined contents.
   TensorId Allocate(TF_DataType type, const std::vector<int64_t>& shape);
 
+  // A new tensor of floats that Bring fills.
+  TensorId Room(int64_t elements);
+  // Copies into a Room; see Device::Bring.
+  void Bring(TensorId room, const void* from) const;
+
   // The same memory under another shape of as many elements.
   TensorId Alias(TensorId id, const std::vector<int64_t>& shape);
 

@@ -53,6 +53,7 @@ Driver FindAll() {
   Find(library, "cuMemFreeHost", &d.host_free);
   Find(library, "cuMemHostRegister_v2", &d.host_register);
   Find(library, "cuMemHostUnregister", &d.host_unregister);
+  Find(library, "cuMemHostGetDevicePointer_v2", &d.host_address);
   Find(library, "cuModuleLoadData", &d.module_load);
   Find(library, "cuModuleUnload", &d.module_unload);
   Find(library, "cuModuleGetFunction", &d.module_function);

@@ -53,6 +53,7 @@ struct Driver {
   Result (*host_free)(void*);
   Result (*host_register)(void*, size_t, unsigned);
   Result (*host_unregister)(void*);
+  Result (*host_address)(Pointer*, void*, unsigned);
   Result (*module_load)(Module*, const void*);
   Result (*module_unload)(Module);
   Result (*module_function)(Function*, Module, const char*);

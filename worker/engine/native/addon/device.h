@@ -56,18 +56,29 @@ class Device {
   virtual TFE_TensorHandle* View(TFE_TensorHandle* handle, const std::vector<int64_t>& shape) = 0;
   virtual void Fill(const Region& to, const void* from) = 0;
   virtual void Copy(const Region& to, const char* from) = 0;
+  // Makes memory that was allocated just now ready for Bring.
+  virtual void Reserve(const Region&) {}
+  // Copies into such memory beside what is being computed; whatever is asked for later finds the bytes there.
+  virtual void Bring(const Region& to, const void* from) = 0;
   // Waits until the bytes are there.
   virtual void Read(const Region& from, void* to) = 0;
 
-  // Copies to the host; returns at once. The memory stays until the bytes have arrived, even if the tensor goes.
+  // A tensor is about to go; its memory with it, unless another tensor has it too.
+  virtual void Leave(TFE_TensorHandle*) {}
+
+  // Copies to the host; returns at once. The memory stays until the bytes have arrived, even if the tensor goes, and must
+  // not be written before.
   virtual Ticket Send(TFE_TensorHandle* from, void* to) = 0;
   virtual bool Arrived(Ticket ticket) = 0;
   virtual void Wait(Ticket ticket) = 0;
   // Tells the device that memory of the host will be copied from and to.
   virtual void Pin(void* memory, size_t bytes) = 0;
   virtual void Unpin(void* memory) = 0;
+  // Waits for everything that was asked for.
+  virtual void Finish() {}
 
-  // False when the gradient is known not to be finite; where that is known later, Failed() returns `tag` then.
+  // False when the gradient is known not to be finite; where that is known later, Failed() returns `tag` then. An update
+  // may be put off, to be started with others, until something else is asked of the device.
   virtual bool Update(const Sgd& settings, float* variable, Gradient sum, double scale, size_t length, int tag) = 0;
   virtual bool Update(const Momentum& settings, float* variable, float* velocity, Gradient sum, double scale,
                       size_t length, int tag) = 0;
@@ -75,6 +86,8 @@ class Device {
                       size_t length, int tag) = 0;
   // variable = sum × scale
   virtual bool Average(float* variable, Gradient sum, double scale, size_t length, int tag) = 0;
+  // Starts what was put off: before TensorFlow is asked for anything that is not asked through this class.
+  virtual void Flush() {}
   // Tag of an update that has met a number that is not finite, or 0; forgets it.
   virtual int Failed() = 0;
 

@@ -13,65 +13,114 @@ struct Window {
 #define FOR_EACH(Index, i, count) \
   for (Index i = blockIdx.x * (Index)blockDim.x + threadIdx.x; i < (Index)(count); i += gridDim.x * (Index)blockDim.x)
 
-// ---- optimizers: `bad` is a word of the host's memory that gets `tag` when a gradient is not finite
+// ---- work on many pieces of memory at once, each by as many blocks as it needs
 
-__device__ void Report(bool isBad, volatile int* bad, int tag) {
-  if (isBad) *bad = tag;
+#define BLOCK_ELEMENTS 4096
+
+// The last entry that does not begin in a later block than this.
+template <typename Entry>
+__device__ __forceinline__ const Entry& OwnEntry(const Entry* entries, int count) {
+  int at = 0, end = count;
+  while (end - at > 1) {
+    const int middle = (at + end) / 2;
+    if (entries[middle].block <= blockIdx.x) at = middle;
+    else end = middle;
+  }
+  return entries[at];
 }
+
+// As in gpu_kernels_gpu.h.
+struct Sending {
+  const float* from;
+  float* to;
+  unsigned length, block;
+};
+
+struct Sendings {
+  Sending entries[160];
+  int count;
+};
+
+// `to` is memory of the host.
+extern "C" __global__ void send(const Sendings all) {
+  const Sending sending = OwnEntry(all.entries, all.count);
+  const unsigned start = (blockIdx.x - sending.block) * BLOCK_ELEMENTS;
+  const unsigned stop = min(start + BLOCK_ELEMENTS, sending.length);
+  for (unsigned i = start + threadIdx.x; i < stop; i += blockDim.x) sending.to[i] = sending.from[i];
+}
+
+// ---- optimizers: many variables at once. `bad` is a word of the host's memory that gets the tag of a variable whose
+// gradient is not finite. The two structs are as in gpu_kernels_gpu.h.
+
+struct Update {
+  float *variable, *first, *second;
+  const float* sum;
+  unsigned length, block;
+  int tag;
+};
+
+struct Updates {
+  Update entries[80];
+  double scale;
+  double numbers[6];
+  int* bad;
+  int count;
+};
 
 __device__ bool Bad(double gradient) { return !(fabs(gradient) <= 1.7976931348623157e308); }
 
-extern "C" __global__ void update_sgd(float* variable, const float* sum, double scale, double rate, int* bad, int tag,
-                                      int64 length) {
+// `step(update, i, gradient)` for every element i of every variable.
+template <typename Step>
+__device__ __forceinline__ void ForEachUpdate(const Updates& all, Step step) {
+  const Update update = OwnEntry(all.entries, all.count);
+  const unsigned start = (blockIdx.x - update.block) * BLOCK_ELEMENTS;
+  const unsigned stop = min(start + BLOCK_ELEMENTS, update.length);
   bool isBad = false;
-  FOR_EACH(int64, i, length) {
-    const double gradient = sum[i] * scale;
+  for (unsigned i = start + threadIdx.x; i < stop; i += blockDim.x) {
+    const double gradient = update.sum[i] * all.scale;
     isBad |= Bad(gradient);
-    variable[i] = (float)(variable[i] - rate * gradient);
+    step(update, i, gradient);
   }
-  Report(isBad, bad, tag);
+  if (isBad) *(volatile int*)all.bad = update.tag;
 }
 
-extern "C" __global__ void update_momentum(float* variable, float* velocity, const float* sum, double scale, double rate,
-                                           double momentum, int nesterov, int* bad, int tag, int64 length) {
-  bool isBad = false;
-  FOR_EACH(int64, i, length) {
-    const double gradient = sum[i] * scale;
-    isBad |= Bad(gradient);
-    const double next = momentum * velocity[i] + gradient;
-    velocity[i] = (float)next;
+// numbers: rate
+extern "C" __global__ void update_sgd(const Updates all) {
+  const double rate = all.numbers[0];
+  ForEachUpdate(all, [=](const Update& u, unsigned i, double gradient) {
+    u.variable[i] = (float)(u.variable[i] - rate * gradient);
+  });
+}
+
+// numbers: rate, momentum, nesterov; first: velocity
+extern "C" __global__ void update_momentum(const Updates all) {
+  const double rate = all.numbers[0], momentum = all.numbers[1];
+  const bool nesterov = all.numbers[2] != 0;
+  ForEachUpdate(all, [=](const Update& u, unsigned i, double gradient) {
+    const double next = momentum * u.first[i] + gradient;
+    u.first[i] = (float)next;
     const double way = nesterov ? gradient + momentum * next : next;
-    variable[i] = (float)(variable[i] - rate * way);
-  }
-  Report(isBad, bad, tag);
+    u.variable[i] = (float)(u.variable[i] - rate * way);
+  });
 }
 
-extern "C" __global__ void update_adam(float* variable, float* first, float* second, const float* sum, double scale,
-                                       double rate, double beta1, double beta2, double epsilon, double firstCorrection,
-                                       double secondCorrection, int* bad, int tag, int64 length) {
-  bool isBad = false;
-  FOR_EACH(int64, i, length) {
-    const double gradient = sum[i] * scale;
-    isBad |= Bad(gradient);
-    const double m = beta1 * first[i] + (1 - beta1) * gradient;
-    const double v = beta2 * second[i] + (1 - beta2) * gradient * gradient;
-    first[i] = (float)m;
-    second[i] = (float)v;
+// numbers: rate, beta1, beta2, epsilon, corrections of both moments; first, second: the moments
+extern "C" __global__ void update_adam(const Updates all) {
+  const double rate = all.numbers[0], beta1 = all.numbers[1], beta2 = all.numbers[2], epsilon = all.numbers[3];
+  const double firstCorrection = all.numbers[4], secondCorrection = all.numbers[5];
+  ForEachUpdate(all, [=](const Update& u, unsigned i, double gradient) {
+    const double m = beta1 * u.first[i] + (1 - beta1) * gradient;
+    const double v = beta2 * u.second[i] + (1 - beta2) * gradient * gradient;
+    u.first[i] = (float)m;
+    u.second[i] = (float)v;
     const double change = (m * firstCorrection) / (sqrt(v * secondCorrection) + epsilon);
-    variable[i] = (float)(variable[i] - rate * change);
-  }
-  Report(isBad, bad, tag);
+    u.variable[i] = (float)(u.variable[i] - rate * change);
+  });
 }
 
-// target = sum × scale
-extern "C" __global__ void average(float* target, const float* sum, double scale, int* bad, int tag, int64 length) {
-  bool isBad = false;
-  FOR_EACH(int64, i, length) {
-    const double mean = sum[i] * scale;
-    isBad |= Bad(mean);
-    target[i] = (float)mean;
-  }
-  Report(isBad, bad, tag);
+// variable = sum × scale
+extern "C" __global__ void average(const Updates all) {
+  ForEachUpdate(all, [=](const Update& u, unsigned i, double mean) { u.variable[i] = (float)mean; });
 }
 
 // ---- bias, in place

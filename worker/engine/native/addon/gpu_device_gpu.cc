@@ -1,10 +1,13 @@
 // Tensors on an NVIDIA GPU. What TensorFlow's C API does not give (a tensor's address without waiting for the device,
 // the compute stream, the allocator) comes from the classes behind it, of the one version that the engine is built for.
+#include <array>
+
 #include "cuda_driver_gpu.h"
 #include "device.h"
 #include "gpu_convolutions_gpu.h"
 #include "gpu_kernels_gpu.h"
 #include "gpu_transfers_gpu.h"
+#include "gpu_updates_gpu.h"
 #include "tensorflow/c/eager/tfe_context_internal.h"
 #include "tensorflow/c/eager/tfe_tensorhandle_internal.h"
 #include "tensorflow/core/common_runtime/eager/context.h"
@@ -83,7 +86,7 @@ class GpuDevice : public Device {
         device_(device),
         allocator_(device->GetAllocator(tf::AllocatorAttributes())),
         kernels_(gpu, stream),
-        transfers_(stream),
+        transfers_(stream, kernels_),
         stream_(stream),
         precision_(precision),
         workspaces_{[this](size_t bytes) { return allocator_->AllocateRaw(256, bytes); },
@@ -92,6 +95,7 @@ class GpuDevice : public Device {
     cuda::Check(driver_.host_allocate(&word, sizeof(int), cuda::kHostPortable | cuda::kHostMapped), "allocating");
     bad_ = static_cast<int*>(word);
     *bad_ = 0;
+    updates_ = std::make_unique<GpuUpdates>(kernels_, bad_);
   }
 
   ~GpuDevice() override {
@@ -103,7 +107,12 @@ class GpuDevice : public Device {
   }
 
   // Contexts are current by thread; TensorFlow leaves its own behind, which is the same one.
-  void Enter() const { cuda::Check(driver_.set_context(cuda_context_), "entering the GPU"); }
+  void Current() const { cuda::Check(driver_.set_context(cuda_context_), "entering the GPU"); }
+  // Before anything is asked of the GPU: what was put off happens first.
+  void Enter() {
+    Current();
+    Flush();
+  }
   void Own(cuda::Context context) { cuda_context_ = context; }
 
   Region RegionOf(TFE_TensorHandle* handle) const override {
@@ -114,13 +123,7 @@ class GpuDevice : public Device {
   bool IsHere(TFE_TensorHandle* handle) const override { return Of(handle)->device() == device_; }
 
   TFE_TensorHandle* Allocate(TF_DataType type, const std::vector<int64_t>& shape) override {
-    const size_t bytes = ElementsOf(shape) * ElementBytes(type);
-    const tf::AllocationAttributes once(/*retry_on_failure=*/false, /*allocation_will_be_logged=*/false, nullptr);
-    tf::Tensor tensor(allocator_, static_cast<tf::DataType>(type), ShapeOf(shape), once);
-    if (bytes > 0 && !tensor.IsInitialized()) {
-      throw Failure(TF_RESOURCE_EXHAUSTED, "no memory on the GPU for " + std::to_string(bytes) + " bytes");
-    }
-    return Local(std::move(tensor), device_);
+    return Local(Make(type, shape), device_);
   }
 
   TFE_TensorHandle* View(TFE_TensorHandle* handle, const std::vector<int64_t>& shape) override {
@@ -139,6 +142,21 @@ class GpuDevice : public Device {
     const auto at = [](const char* memory) { return reinterpret_cast<cuda::Pointer>(memory); };
     cuda::Check(driver_.on_device(at(to.start), at(from), to.bytes, stream_), "copying on the GPU");
   }
+  void Reserve(const Region& room) override {
+    Enter();
+    transfers_.Reserve(room);
+  }
+  void Bring(const Region& to, const void* from) override {
+    Enter();
+    transfers_.Bring(to, from);
+  }
+  void Leave(TFE_TensorHandle* handle) override {
+    // Memory may be handed out again for work that is started before what is put off, and so stays until that is started.
+    if (!updates_->IsEmpty()) held_.push_back(TensorOf(handle));
+    if (!transfers_.HasRooms()) return;
+    Current();
+    transfers_.Leave(RegionOf(handle).start);
+  }
   void Read(const Region& from, void* to) override {
     Enter();
     transfers_.Read(from, to);
@@ -147,8 +165,14 @@ class GpuDevice : public Device {
     Enter();
     return transfers_.Send(RegionOf(from), to, [tensor = TensorOf(from)] {});
   }
-  bool Arrived(Ticket ticket) override { return transfers_.Arrived(ticket); }
-  void Wait(Ticket ticket) override { transfers_.Wait(ticket); }
+  bool Arrived(Ticket ticket) override {
+    Current();
+    return transfers_.Arrived(ticket);
+  }
+  void Wait(Ticket ticket) override {
+    Enter();
+    transfers_.Wait(ticket);
+  }
   void Pin(void* memory, size_t bytes) override {
     Enter();
     transfers_.Pin(memory, bytes);
@@ -157,29 +181,33 @@ class GpuDevice : public Device {
     Enter();
     transfers_.Unpin(memory);
   }
+  void Finish() override {
+    Enter();
+    transfers_.Finish();
+  }
 
-  bool Update(const Sgd& settings, float* variable, Gradient sum, double scale, size_t length, int tag) override {
-    return With(sum, length, [&](const float* part, size_t first, size_t count) {
-      kernels_.Update(settings, variable + first, part, scale, count, {bad_, tag});
-    });
+  bool Update(const Sgd& s, float* variable, Gradient sum, double scale, size_t length, int tag) override {
+    return Queue({"update_sgd", {s.learningRate}, scale, variable, nullptr, nullptr, nullptr, length, tag}, sum);
   }
-  bool Update(const Momentum& settings, float* variable, float* velocity, Gradient sum, double scale, size_t length,
+  bool Update(const Momentum& s, float* variable, float* velocity, Gradient sum, double scale, size_t length,
               int tag) override {
-    return With(sum, length, [&](const float* part, size_t first, size_t count) {
-      kernels_.Update(settings, variable + first, velocity + first, part, scale, count, {bad_, tag});
-    });
+    return Queue({"update_momentum", {s.learningRate, s.momentum, s.nesterov ? 1.0 : 0.0}, scale, variable, velocity, nullptr, nullptr, length, tag}, sum);
   }
-  bool Update(const Adam& settings, float* variable, float* first_moment, float* second_moment, Gradient sum,
-              double scale, size_t length, int tag) override {
-    return With(sum, length, [&](const float* part, size_t first, size_t count) {
-      kernels_.Update(settings, variable + first, first_moment + first, second_moment + first, part, scale, count,
-                      {bad_, tag});
-    });
+  bool Update(const Adam& s, float* variable, float* first, float* second, Gradient sum, double scale, size_t length,
+              int tag) override {
+    const std::array<double, 6> numbers{s.learningRate, s.beta1,           s.beta2,
+                                        s.epsilon,      s.firstCorrection, s.secondCorrection};
+    return Queue({"update_adam", numbers, scale, variable, first, second, nullptr, length, tag}, sum);
   }
   bool Average(float* variable, Gradient sum, double scale, size_t length, int tag) override {
-    return With(sum, length, [&](const float* part, size_t first, size_t count) {
-      kernels_.Average(variable + first, part, scale, count, {bad_, tag});
-    });
+    return Queue({"average", {}, scale, variable, nullptr, nullptr, nullptr, length, tag}, sum);
+  }
+  void Flush() override {
+    if (!updates_->IsEmpty()) {
+      Current();
+      updates_->Start();
+    }
+    held_.clear();
   }
 
   int Failed() override {
@@ -293,15 +321,35 @@ class GpuDevice : public Device {
     return tf::wrap(tf::TensorHandle::CreateLocalHandle(std::move(tensor), device, device_, context_));
   }
 
-  template <typename Use>
-  bool With(Gradient sum, size_t length, const Use& use) {
+  // Memory of tensors that are gone, but not yet updated from, is given back first.
+  tf::Tensor Make(TF_DataType type, const std::vector<int64_t>& shape) {
     Enter();
-    if (length == 0) return true;
-    if (sum.tensor != nullptr) {
-      use(sum.tensor, 0, length);
-    } else {
-      transfers_.Receive(sum.host, length, use);
+    const size_t bytes = ElementsOf(shape) * ElementBytes(type);
+    const tf::AllocationAttributes once(/*retry_on_failure=*/false, /*allocation_will_be_logged=*/false, nullptr);
+    tf::Tensor tensor(allocator_, static_cast<tf::DataType>(type), ShapeOf(shape), once);
+    if (bytes > 0 && !tensor.IsInitialized()) {
+      throw Failure(TF_RESOURCE_EXHAUSTED, "no memory on the GPU for " + std::to_string(bytes) + " bytes");
     }
+    return tensor;
+  }
+
+  // Puts an update off, until Flush at the latest; numbers of the host are brought to the GPU for as long.
+  bool Queue(GpuUpdates::Request request, Gradient sum) {
+    if (request.length == 0) return true;
+    if (sum.tensor != nullptr) {
+      Current();
+      transfers_.Settle(sum.tensor);
+      request.sum = sum.tensor;
+      updates_->Add(request);
+      return true;
+    }
+    const tf::Tensor room = Make(TF_FLOAT, {static_cast<int64_t>(request.length)});
+    transfers_.Reserve({static_cast<char*>(room.data()), room.TotalBytes()});
+    transfers_.Bring({static_cast<char*>(room.data()), room.TotalBytes()}, sum.host);
+    transfers_.Leave(room.data());
+    request.sum = static_cast<const float*>(room.data());
+    updates_->Add(request);
+    Flush();
     return true;
   }
 
@@ -311,6 +359,8 @@ class GpuDevice : public Device {
   tf::Allocator* const allocator_;
   GpuKernels kernels_;
   GpuTransfers transfers_;
+  std::unique_ptr<GpuUpdates> updates_;
+  std::vector<tf::Tensor> held_;
   const cuda::Stream stream_;
   const Precision precision_;
   const GpuConvolutions::Workspaces workspaces_;

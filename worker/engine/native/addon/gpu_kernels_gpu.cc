@@ -76,36 +76,20 @@ GpuKernels::Grid GpuKernels::OverRows(const Normalisation& norm, int width) cons
   return {blocks_x, blocks_y, x, y, static_cast<unsigned>(y / 2 * 2 * width * x * sizeof(float))};
 }
 
-void GpuKernels::Launch(const char* name, const Grid& grid, std::vector<void*> arguments) {
+void GpuKernels::Launch(const char* name, const Grid& grid, std::vector<void*> arguments, cuda::Stream stream) {
   cuda::Function& function = functions_[name];
   if (function == nullptr) cuda::Check(driver_.module_function(&function, module_, name), name);
-  cuda::Check(driver_.launch(function, grid.x, grid.y, 1, grid.threads_x, grid.threads_y, 1, grid.shared_bytes, stream_,
+  cuda::Check(driver_.launch(function, grid.x, grid.y, 1, grid.threads_x, grid.threads_y, 1, grid.shared_bytes, stream,
                              arguments.data(), nullptr),
               name);
 }
 
-void GpuKernels::Update(const Sgd& s, float* variable, const float* sum, double scale, int64_t length, Verdict v) {
-  Launch("update_sgd", Linear(length),
-         {A(variable), A(sum), A(scale), A(s.learningRate), A(v.bad), A(v.tag), A(length)});
+void GpuKernels::Update(const char* kernel, const UpdateBatch& batch, unsigned blocks) {
+  Launch(kernel, {blocks, 1, kThreads, 1, 0}, {A(batch)});
 }
 
-void GpuKernels::Update(const Momentum& s, float* variable, float* velocity, const float* sum, double scale,
-                        int64_t length, Verdict v) {
-  const int nesterov = s.nesterov ? 1 : 0;
-  Launch("update_momentum", Linear(length),
-         {A(variable), A(velocity), A(sum), A(scale), A(s.learningRate), A(s.momentum), A(nesterov), A(v.bad),
-          A(v.tag), A(length)});
-}
-
-void GpuKernels::Update(const Adam& s, float* variable, float* first, float* second, const float* sum, double scale,
-                        int64_t length, Verdict v) {
-  Launch("update_adam", Linear(length),
-         {A(variable), A(first), A(second), A(sum), A(scale), A(s.learningRate), A(s.beta1), A(s.beta2), A(s.epsilon),
-          A(s.firstCorrection), A(s.secondCorrection), A(v.bad), A(v.tag), A(length)});
-}
-
-void GpuKernels::Average(float* variable, const float* sum, double scale, int64_t length, Verdict v) {
-  Launch("average", Linear(length), {A(variable), A(sum), A(scale), A(v.bad), A(v.tag), A(length)});
+void GpuKernels::Send(const SendBatch& batch, unsigned blocks, cuda::Stream stream) {
+  Launch("send", {blocks, 1, kThreads, 1, 0}, {A(batch)}, stream);
 }
 
 void GpuKernels::AddBias(float* values, const float* bias, int64_t outer, int64_t channels, int64_t inner, bool relu) {

@@ -10,6 +10,43 @@
 
 namespace hayate {
 
+// Elements that one block of threads works on where a kernel works on many pieces of memory at once.
+inline constexpr size_t kBlockElements = 4096;
+inline unsigned BlocksFor(size_t elements) {
+  return static_cast<unsigned>((elements + kBlockElements - 1) / kBlockElements);
+}
+
+// Updates of several variables, as the kernels take them: at most 4 KiB, which all drivers pass on.
+struct UpdateBatch {
+  static constexpr int kEntries = 80;
+  struct Entry {
+    float *variable, *first, *second;
+    const float* sum;
+    // Elements, and the first of the blocks that update them.
+    unsigned length, block;
+    int tag;
+  };
+  Entry entries[kEntries];
+  double scale;
+  double numbers[6];
+  int* bad;
+  int count;
+};
+static_assert(sizeof(UpdateBatch) <= 4096);
+
+// Copies of floats to memory of the host, by its addresses on the GPU.
+struct SendBatch {
+  static constexpr int kEntries = 160;
+  struct Entry {
+    const float* from;
+    float* to;
+    unsigned length, block;
+  };
+  Entry entries[kEntries];
+  int count;
+};
+static_assert(sizeof(SendBatch) <= 4096);
+
 class GpuKernels {
  public:
   // Compiles for `device`, whose context is current.
@@ -17,17 +54,9 @@ class GpuKernels {
   ~GpuKernels();
   GpuKernels(const GpuKernels&) = delete;
 
-  // `bad` is a word of the host's memory that a GPU can write; it gets `tag` when a gradient is not finite.
-  struct Verdict {
-    int* bad;
-    int tag;
-  };
-  void Update(const Sgd& settings, float* variable, const float* sum, double scale, int64_t length, Verdict verdict);
-  void Update(const Momentum& settings, float* variable, float* velocity, const float* sum, double scale,
-              int64_t length, Verdict verdict);
-  void Update(const Adam& settings, float* variable, float* first, float* second, const float* sum, double scale,
-              int64_t length, Verdict verdict);
-  void Average(float* variable, const float* sum, double scale, int64_t length, Verdict verdict);
+  void Update(const char* kernel, const UpdateBatch& batch, unsigned blocks);
+  // On another stream.
+  void Send(const SendBatch& batch, unsigned blocks, cuda::Stream stream);
 
   void AddBias(float* values, const float* bias, int64_t outer, int64_t channels, int64_t inner, bool relu);
   void PlaneSums(const float* values, float* sums, int64_t outer, int64_t channels, int64_t inner);
@@ -57,7 +86,10 @@ class GpuKernels {
   // One thread an element, or a few.
   Grid Linear(int64_t elements) const;
   Grid OverRows(const Normalisation& norm, int width) const;
-  void Launch(const char* name, const Grid& grid, std::vector<void*> arguments);
+  void Launch(const char* name, const Grid& grid, std::vector<void*> arguments) {
+    Launch(name, grid, std::move(arguments), stream_);
+  }
+  void Launch(const char* name, const Grid& grid, std::vector<void*> arguments, cuda::Stream stream);
   float* Partial(size_t floats);
 
   const cuda::Driver& driver_;

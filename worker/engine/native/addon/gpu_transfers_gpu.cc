@@ -10,9 +10,9 @@ namespace {
 
 using cuda::Check;
 
-// Parts are large enough to fill the bus, and enough of them to work on one while others arrive.
-constexpr size_t kPartBytes = 8 << 20;
-constexpr size_t kParts = 8;
+// A transfer of its own costs the host more than this much costs the bus.
+constexpr size_t kFewBytes = 64 << 10;
+constexpr unsigned kMostBlocksTogether = (1 << 20) / (kBlockElements * sizeof(float));
 constexpr size_t kStageBytes = 8 << 20;
 constexpr size_t kStages = 2;
 
@@ -20,7 +20,8 @@ cuda::Pointer Of(const void* memory) { return reinterpret_cast<cuda::Pointer>(me
 
 }  // namespace
 
-GpuTransfers::GpuTransfers(cuda::Stream compute) : driver_(cuda::Load()), compute_(compute) {
+GpuTransfers::GpuTransfers(cuda::Stream compute, GpuKernels& kernels)
+    : driver_(cuda::Load()), compute_(compute), kernels_(kernels) {
   Check(driver_.stream_create(&out_, cuda::kStreamNonBlocking), "making a stream");
   Check(driver_.stream_create(&in_, cuda::kStreamNonBlocking), "making a stream");
   computed_ = NewEvent();
@@ -29,11 +30,10 @@ GpuTransfers::GpuTransfers(cuda::Stream compute) : driver_(cuda::Load()), comput
 GpuTransfers::~GpuTransfers() {
   for (const cuda::Stream stream : {compute_, out_, in_}) driver_.stream_synchronize(stream);
   Release();
-  for (const auto& [memory, bytes] : pinned_) driver_.host_unregister(memory);
-  for (const Part& part : parts_) {
-    driver_.memory_free(part.memory);
-    driver_.event_destroy(part.filled);
-    driver_.event_destroy(part.used);
+  for (const auto& [memory, pinned] : pinned_) driver_.host_unregister(memory);
+  for (const auto& [start, room] : rooms_) {
+    driver_.event_destroy(room.vacant);
+    driver_.event_destroy(room.filled);
   }
   for (const Stage& stage : stages_) {
     driver_.host_free(stage.memory);
@@ -48,6 +48,13 @@ GpuTransfers::~GpuTransfers() {
 cuda::Event GpuTransfers::NewEvent() const {
   cuda::Event event = nullptr;
   Check(driver_.event_create(&event, cuda::kEventDisableTiming | cuda::kEventBlockingSync), "making an event");
+  return event;
+}
+
+cuda::Event GpuTransfers::TakeEvent() {
+  if (spare_.empty()) return NewEvent();
+  const cuda::Event event = spare_.back();
+  spare_.pop_back();
   return event;
 }
 
@@ -76,15 +83,53 @@ void GpuTransfers::Read(const Region& from, void* to) {
 }
 
 Ticket GpuTransfers::Send(const Region& from, void* to, std::function<void()> hold) {
-  Release();
+  const Ticket ticket = ++sent_;
+  float* const target = from.bytes <= kFewBytes && from.bytes % sizeof(float) == 0 ? OnGpu(to, from.bytes) : nullptr;
+  if (target == nullptr) {
+    FollowCompute();
+    Check(driver_.to_host(to, Of(from.start), from.bytes, out_), "sending from the GPU");
+    Leaving(together_.count > 0 ? first_together_ - 1 : ticket, {std::move(hold)});
+    return ticket;
+  }
+  if (together_.count == 0) first_together_ = ticket;
+  const auto length = static_cast<unsigned>(from.bytes / sizeof(float));
+  together_.entries[together_.count++] = {reinterpret_cast<const float*>(from.start), target, length, together_blocks_};
+  together_blocks_ += BlocksFor(length);
+  together_holds_.push_back(std::move(hold));
+  if (together_.count == SendBatch::kEntries || together_blocks_ >= kMostBlocksTogether) SendTogether();
+  return ticket;
+}
+
+void GpuTransfers::SendTogether() {
+  if (together_.count == 0) return;
+  FollowCompute();
+  kernels_.Send(together_, together_blocks_, out_);
+  together_.count = 0;
+  together_blocks_ = 0;
+  Leaving(sent_, std::move(together_holds_));
+  together_holds_.clear();
+}
+
+void GpuTransfers::FollowCompute() {
   Check(driver_.event_record(computed_, compute_), "sending from the GPU");
   Check(driver_.stream_wait(out_, computed_, 0), "sending from the GPU");
-  Check(driver_.to_host(to, Of(from.start), from.bytes, out_), "sending from the GPU");
-  cuda::Event arrived = spare_.empty() ? NewEvent() : spare_.back();
-  if (!spare_.empty()) spare_.pop_back();
+}
+
+void GpuTransfers::Leaving(Ticket ticket, std::vector<std::function<void()>> holds) {
+  Release();
+  const cuda::Event arrived = TakeEvent();
   Check(driver_.event_record(arrived, out_), "sending from the GPU");
-  sending_.push_back({++sent_, arrived, std::move(hold)});
-  return sent_;
+  sending_.push_back({ticket, arrived, std::move(holds)});
+}
+
+float* GpuTransfers::OnGpu(void* memory, size_t bytes) const {
+  char* const start = static_cast<char*>(memory);
+  auto found = pinned_.upper_bound(start);
+  if (found == pinned_.begin()) return nullptr;
+  const auto& [first, pinned] = *--found;
+  const size_t offset = static_cast<size_t>(start - first);
+  if (pinned.address == 0 || offset + bytes > pinned.bytes) return nullptr;
+  return reinterpret_cast<float*>(pinned.address + offset);
 }
 
 // Lets go of what has arrived.
@@ -100,7 +145,9 @@ void GpuTransfers::Release() {
 }
 
 bool GpuTransfers::Arrived(Ticket ticket) {
-  if (ticket > arrived_) Release();
+  if (ticket <= arrived_) return true;
+  if (together_.count > 0 && ticket >= first_together_) SendTogether();
+  Release();
   return ticket <= arrived_;
 }
 
@@ -109,38 +156,65 @@ void GpuTransfers::Wait(Ticket ticket) {
   while (!Arrived(ticket)) Check(driver_.event_synchronize(sending_.front().arrived), "waiting for the GPU");
 }
 
+void GpuTransfers::Finish() {
+  SendTogether();
+  for (const cuda::Stream stream : {compute_, out_, in_}) Check(driver_.stream_synchronize(stream), "waiting for the GPU");
+}
+
 void GpuTransfers::Pin(void* memory, size_t bytes) {
-  if (bytes == 0 || pinned_.count(memory) > 0) return;
-  Check(driver_.host_register(memory, bytes, cuda::kHostPortable), "locking memory for transfers");
-  pinned_[memory] = bytes;
+  char* const start = static_cast<char*>(memory);
+  if (bytes == 0 || pinned_.count(start) > 0) return;
+  const unsigned flags = cuda::kHostPortable | cuda::kHostMapped;
+  Check(driver_.host_register(memory, bytes, flags), "locking memory for transfers");
+  Pinned pinned{bytes, 0};
+  if (driver_.host_address(&pinned.address, memory, 0) != cuda::kSuccess) pinned.address = 0;
+  pinned_[start] = pinned;
 }
 
 void GpuTransfers::Unpin(void* memory) {
-  if (pinned_.erase(memory) == 0) return;
+  if (pinned_.count(static_cast<char*>(memory)) == 0) return;
+  SendTogether();
   for (const cuda::Stream stream : {out_, in_}) Check(driver_.stream_synchronize(stream), "waiting for the GPU");
+  pinned_.erase(static_cast<char*>(memory));
   Check(driver_.host_unregister(memory), "unlocking memory");
 }
 
-void GpuTransfers::Receive(const float* from, size_t count,
-                           const std::function<void(const float*, size_t, size_t)>& use) {
-  if (parts_.empty()) {
-    for (size_t at = 0; at < kParts; at++) {
-      Part part{0, NewEvent(), NewEvent()};
-      Check(driver_.memory_allocate(&part.memory, kPartBytes), "allocating memory for transfers");
-      parts_.push_back(part);
-    }
-  }
-  constexpr size_t most = kPartBytes / sizeof(float);
-  for (size_t first = 0; first < count; first += most) {
-    const size_t length = std::min(most, count - first);
-    const Part& part = parts_[next_part_++ % kParts];
-    Check(driver_.stream_wait(in_, part.used, 0), "receiving on the GPU");
-    Check(driver_.to_device(part.memory, from + first, length * sizeof(float), in_), "receiving on the GPU");
-    Check(driver_.event_record(part.filled, in_), "receiving on the GPU");
-    Check(driver_.stream_wait(compute_, part.filled, 0), "receiving on the GPU");
-    use(reinterpret_cast<const float*>(part.memory), first, length);
-    Check(driver_.event_record(part.used, compute_), "receiving on the GPU");
-  }
+void GpuTransfers::Reserve(const Region& room) {
+  const Room made{room.bytes, TakeEvent(), TakeEvent(), false, false};
+  // Whoever had this memory before may still have kernels waiting to read it.
+  Check(driver_.event_record(made.vacant, compute_), "receiving on the GPU");
+  rooms_[Of(room.start)] = made;
+}
+
+void GpuTransfers::Bring(const Region& to, const void* from) {
+  const auto found = rooms_.find(Of(to.start));
+  if (found == rooms_.end()) Refuse("this tensor is no room to be filled");
+  Room& room = found->second;
+  if (room.brought) Check(driver_.event_record(room.vacant, compute_), "receiving on the GPU");
+  Check(driver_.stream_wait(in_, room.vacant, 0), "receiving on the GPU");
+  Check(driver_.to_device(found->first, from, to.bytes, in_), "receiving on the GPU");
+  Check(driver_.event_record(room.filled, in_), "receiving on the GPU");
+  room.brought = room.filling = true;
+}
+
+void GpuTransfers::Settle(const void* place) {
+  auto found = rooms_.upper_bound(Of(place));
+  if (found == rooms_.begin()) return;
+  Room& room = (--found)->second;
+  if (!room.filling || Of(place) >= found->first + room.bytes) return;
+  // Whatever is sent to the host after this waits for the compute stream, and so for this copy: the host's memory that
+  // it is from is not overwritten before it is over.
+  Check(driver_.stream_wait(compute_, room.filled, 0), "receiving on the GPU");
+  room.filling = false;
+}
+
+void GpuTransfers::Leave(const void* start) {
+  const auto found = rooms_.find(Of(start));
+  if (found == rooms_.end()) return;
+  Settle(start);
+  spare_.push_back(found->second.vacant);
+  spare_.push_back(found->second.filled);
+  rooms_.erase(found);
 }
 
 }  // namespace hayate

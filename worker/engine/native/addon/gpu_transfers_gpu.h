@@ -9,13 +9,14 @@
 
 #include "cuda_driver_gpu.h"
 #include "device.h"
+#include "gpu_kernels_gpu.h"
 
 namespace hayate {
 
 class GpuTransfers {
  public:
   // `compute` is the stream that tensors are computed on.
-  explicit GpuTransfers(cuda::Stream compute);
+  GpuTransfers(cuda::Stream compute, GpuKernels& kernels);
   ~GpuTransfers();
   GpuTransfers(const GpuTransfers&) = delete;
 
@@ -24,27 +25,46 @@ class GpuTransfers {
   // Waits until the bytes are there.
   void Read(const Region& from, void* to);
 
-  // Copies to the host on a stream of its own; `hold` keeps the memory alive until the bytes have arrived.
+  // Copies to the host on a stream of its own; `hold` keeps the memory alive, which must not be written meanwhile, until
+  // the bytes have arrived. A few bytes are put off, to leave with others, until somebody asks whether they have arrived.
   Ticket Send(const Region& from, void* to, std::function<void()> hold);
   bool Arrived(Ticket ticket);
   void Wait(Ticket ticket);
 
+  // Waits for everything, what is computed included.
+  void Finish();
+
   void Pin(void* memory, size_t bytes);
   void Unpin(void* memory);
 
-  // Brings `count` floats from the host to the GPU, a part at a time, on a stream of its own: as much as there is room
-  // for arrives ahead of its use. `use` starts kernels on the part that it is given: its place, first element, length.
-  void Receive(const float* from, size_t count, const std::function<void(const float*, size_t, size_t)>& use);
+  // Memory that was allocated just now in the order of the compute stream, for bytes from the host.
+  void Reserve(const Region& room);
+  // Copies into reserved memory on a stream of its own, as soon as nothing that was asked for before it was reserved (or
+  // before it is filled again) can be using it.
+  void Bring(const Region& room, const void* from);
+  // Kernels that are started from now on find the bytes that were brought to the room that `place` is in, if any.
+  void Settle(const void* place);
+  bool HasRooms() const { return !rooms_.empty(); }
+  // The memory is reserved no more, and free for what the compute stream does from now on.
+  void Leave(const void* start);
 
  private:
+  // When `arrived` has happened, so have all transfers up to `ticket`.
   struct Sending {
     Ticket ticket;
     cuda::Event arrived;
-    std::function<void()> hold;
+    std::vector<std::function<void()>> holds;
   };
-  struct Part {
-    cuda::Pointer memory;
-    cuda::Event filled, used;
+  struct Pinned {
+    size_t bytes;
+    // Its address on the GPU, or 0.
+    cuda::Pointer address;
+  };
+  struct Room {
+    size_t bytes;
+    cuda::Event vacant, filled;
+    // Bytes have been brought; the compute stream has not been told to wait for them.
+    bool brought, filling;
   };
   struct Stage {
     char* memory;
@@ -52,20 +72,32 @@ class GpuTransfers {
   };
 
   cuda::Event NewEvent() const;
+  cuda::Event TakeEvent();
   void Release();
+  // Address on the GPU of `bytes` bytes of the host, or null where they are not pinned.
+  float* OnGpu(void* memory, size_t bytes) const;
+  // The stream that bytes leave on waits for everything that is computed.
+  void FollowCompute();
+  void Leaving(Ticket ticket, std::vector<std::function<void()>> holds);
+  void SendTogether();
 
   const cuda::Driver& driver_;
   const cuda::Stream compute_;
   cuda::Stream out_ = nullptr, in_ = nullptr;
   cuda::Event computed_ = nullptr;
+  GpuKernels& kernels_;
   std::deque<Sending> sending_;
+  // What has been put off, the first ticket among it, and what keeps its memory.
+  SendBatch together_{};
+  unsigned together_blocks_ = 0;
+  Ticket first_together_ = 0;
+  std::vector<std::function<void()>> together_holds_;
   std::vector<cuda::Event> spare_;
   Ticket sent_ = 0, arrived_ = 0;
-  std::vector<Part> parts_;
-  size_t next_part_ = 0;
+  std::map<cuda::Pointer, Room> rooms_;
   std::vector<Stage> stages_;
   size_t next_stage_ = 0;
-  std::map<void*, size_t> pinned_;
+  std::map<char*, Pinned> pinned_;
 };
 
 }  // namespace hayate

@@ -45,6 +45,7 @@ class HostDevice : public Device {
 
   void Fill(const Region& to, const void* from) override { std::memcpy(to.start, from, to.bytes); }
   void Copy(const Region& to, const char* from) override { std::memcpy(to.start, from, to.bytes); }
+  void Bring(const Region& to, const void* from) override { Fill(to, from); }
   void Read(const Region& from, void* to) override { std::memcpy(to, from.start, from.bytes); }
 
   Ticket Send(TFE_TensorHandle* from, void* to) override {

@@ -1,0 +1,81 @@
+import type { Exchange } from './communication/exchange.ts';
+import type { Engine, Handle, Sum } from './engine/engine.ts';
+
+/** Where the elements of a bucket's sum from `offset` to before `end` go on the device. */
+interface Room {
+  bucket: number;
+  offset: number;
+  end: number;
+  handle: Handle;
+}
+
+interface Piece {
+  sum: Sum;
+  first: number;
+}
+
+/**
+ * Sums that are fetched to the device: each has room there, and is copied into it as soon as it and all fetched before it
+ * have arrived. Copies happen one after the other, and what is needed first must not wait behind what is large and came
+ * early. Sums that nobody has fetched are taken from the exchange's memory.
+ */
+export class Arrivals {
+  readonly #engine: Engine;
+  readonly #exchange: Exchange;
+  /** By bucket. */
+  readonly #rooms = new Map<number, Room[]>();
+  /** Rooms for sums that are still on their way to this rank. */
+  #waiting: Room[] = [];
+
+  constructor(engine: Engine, exchange: Exchange) {
+    this.#engine = engine;
+    this.#exchange = exchange;
+  }
+
+  fetch({ bucket, offset, elements }: { bucket: number; offset: number; elements: number }): void {
+    const room = { bucket, offset, end: offset + elements, handle: this.#engine.room(elements) };
+    this.#rooms.set(bucket, [...(this.#rooms.get(bucket) ?? []), room]);
+    this.#waiting.push(room);
+  }
+
+  /** Starts copies of what is there; never blocks. */
+  startArrived(): void {
+    let next = this.#waiting[0];
+    while (next !== undefined && this.#exchange.arrived(next.bucket)) {
+      this.#waiting.shift();
+      this.#fill(next);
+      next = this.#waiting[0];
+    }
+  }
+
+  /** The bucket's sum is there. */
+  start(bucket: number): void {
+    const due = this.#waiting.filter((room) => room.bucket === bucket);
+    if (due.length === 0) return;
+    this.#waiting = this.#waiting.filter((room) => room.bucket !== bucket);
+    for (const room of due) this.#fill(room);
+  }
+
+  /** Where a part of an awaited bucket's sum is: in pieces, with the place of each in the part. */
+  sumsOf({ bucket, offset, length }: { bucket: number; offset: number; length: number }): Piece[] {
+    const rooms = this.#rooms.get(bucket);
+    if (rooms === undefined) {
+      return [{ sum: this.#exchange.sum(bucket).subarray(offset, offset + length), first: 0 }];
+    }
+    return rooms.flatMap((room): Piece[] => {
+      const [start, end] = [Math.max(offset, room.offset), Math.min(offset + length, room.end)];
+      if (start >= end) return [];
+      const sum = { handle: room.handle, offset: start - room.offset, length: end - start };
+      return [{ sum, first: start - offset }];
+    });
+  }
+
+  release(bucket: number): void {
+    for (const { handle } of this.#rooms.get(bucket) ?? []) this.#engine.free(handle);
+    this.#rooms.delete(bucket);
+  }
+
+  #fill({ bucket, offset, end, handle }: Room): void {
+    this.#engine.fill(handle, this.#exchange.sum(bucket).subarray(offset, end));
+  }
+}

@@ -1,0 +1,69 @@
+import { type Graph, type Node, rootOf, type ValueId } from '../graph/graph.ts';
+import type { Event } from './event.ts';
+import { makesOf } from './lifetimes.ts';
+
+/** Where the most bytes are alive. */
+export interface Peak {
+  bytes: number;
+  /** Index of an event; -1 when nothing beyond the base is ever alive. */
+  event: number;
+  /** Bytes alive before that event. */
+  liveBytes: number;
+}
+
+export interface Simulation {
+  /** Bytes alive after each event. */
+  liveBytes: number[];
+  /** The most that is alive before, during or after each event. */
+  mostBytes: number[];
+  peak: Peak;
+}
+
+/** Bytes on the engine while events happen, from `baseBytes` on that are there all the time. */
+export function simulate(
+  graph: Graph,
+  events: readonly Event[],
+  baseBytes: number,
+  nodeBytes: (node: Node) => number,
+): Simulation {
+  const persistent = new Set([...graph.variables, ...graph.constants].map(({ value }) => value));
+  const handles = new Map<ValueId, number>();
+  const rooms = new Map<number, number>();
+  const simulation: Simulation = {
+    liveBytes: [],
+    mostBytes: [],
+    peak: { bytes: baseBytes, event: -1, liveBytes: baseBytes },
+  };
+  let live = baseBytes;
+  const count = (value: ValueId, change: 1 | -1): void => {
+    const root = rootOf(graph, value);
+    if (persistent.has(root)) return;
+    const before = handles.get(root) ?? 0;
+    handles.set(root, before + change);
+    const bytes = graph.values[root]?.bytes ?? 0;
+    if (before === 0) live += bytes;
+    if (before + change === 0) live -= bytes;
+  };
+  const happen = (event: Event): void => {
+    if (event.kind === 'free') {
+      count(event.value, -1);
+    } else if (event.kind === 'fetch') {
+      rooms.set(event.bucket, (rooms.get(event.bucket) ?? 0) + 4 * event.elements);
+      live += 4 * event.elements;
+    } else if (event.kind === 'release') {
+      live -= rooms.get(event.bucket) ?? 0;
+    } else {
+      for (const value of makesOf(graph, event)) count(value, 1);
+    }
+  };
+  events.forEach((event, at) => {
+    const before = live;
+    happen(event);
+    const during = event.kind === 'run' ? before + nodeBytes(graph.nodes[event.node] as Node) : live;
+    const bytes = Math.max(during, live);
+    simulation.liveBytes.push(live);
+    simulation.mostBytes.push(Math.max(before, bytes));
+    if (bytes > simulation.peak.bytes) simulation.peak = { bytes, event: at, liveBytes: before };
+  });
+  return simulation;
+}
