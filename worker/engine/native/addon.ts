@@ -64,11 +64,16 @@ export interface Addon {
   clearMarks(context: Context): void;
   bytes(context: Context, tensor: TensorId): number;
   address(context: Context, tensor: TensorId): number;
-  /** `window`: height and width of the window and of its strides, rows above and columns before the image. */
+  /**
+   * On a CPU. `window`: height and width of the window and of its strides, rows above and columns before the image;
+   * `size`: height and width of the result.
+   */
+  maxPool(context: Context, image: TensorId, window: readonly number[], size: readonly number[]): TensorId;
+  /** `window` as in maxPool. */
   maxPoolGrad(context: Context, image: TensorId, dy: TensorId, window: readonly number[], floor: number): TensorId;
   /** Along the axis, in the tensor's own memory. */
   addBias(context: Context, tensor: TensorId, bias: TensorId, relu: boolean, axis: number): void;
-  /** On a GPU: for each place of the axis the sum of everything there. */
+  /** For each place of the axis the sum of everything there; on a CPU for the last axis. */
   planeSums(context: Context, tensor: TensorId, axis: number): TensorId;
   /** Keeps a convolution's sizes, see addon/convolution.h; returns their number. */
   prepareConvolution(context: Context, numbers: readonly number[]): number;
@@ -76,6 +81,26 @@ export interface Addon {
   convolutionCosts(context: Context, convolution: number): number[];
   /** Image and filter, upstream and filter, or image and upstream; 0 where this device knows no way. */
   convolve(context: Context, convolution: number, a: TensorId, b: TensorId, mostBytes: number): TensorId;
+  /** On a CPU, for small filters and pictures: a convolution, its bias and its ReLU; `window` and `size` as in maxPool. */
+  smallConvolution(
+    context: Context,
+    x: TensorId,
+    filter: TensorId,
+    window: readonly number[],
+    size: readonly number[],
+    relu: boolean,
+    bias?: TensorId,
+  ): TensorId;
+  /** On a CPU, for strides of 1; `size` is that of the images. */
+  smallConvolutionInputGrad(
+    context: Context,
+    dy: TensorId,
+    filter: TensorId,
+    window: readonly number[],
+    size: readonly number[],
+  ): TensorId;
+  /** On a CPU. */
+  smallConvolutionFilterGrad(context: Context, x: TensorId, dy: TensorId, window: readonly number[]): TensorId;
   /** Tensors alive. */
   count(context: Context): number;
   /**

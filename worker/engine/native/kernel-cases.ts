@@ -101,6 +101,40 @@ const filters: KernelCase[] = [
   }),
 ];
 
+/** Convolutions for kernels of our own on a CPU, and the next larger ones, which are TensorFlow's. */
+const fewChannels: KernelCase[] = [
+  { x: [19, 9, 11, 1], filter: [5, 5, 1, 8], strides: 1, pad: 'same' },
+  { x: [3, 28, 28, 1], filter: [5, 5, 1, 6], strides: 1, pad: 'valid' },
+  { x: [5, 12, 20, 1], filter: [4, 3, 1, 33], strides: 1, pad: 'same' },
+  { x: [5, 9, 9, 2], filter: [4, 4, 2, 16], strides: 1, pad: 'same' },
+  { x: [33, 14, 14, 8], filter: [5, 5, 8, 16], strides: 1, pad: 'same' },
+  { x: [2, 17, 15, 3], filter: [3, 3, 3, 21], strides: 2, pad: 'same' },
+  { x: [2, 9, 9, 1], filter: [3, 3, 1, 5], strides: 2, pad: 'valid' },
+  { x: [2, 5, 5, 6], filter: [1, 1, 6, 8], strides: 1, pad: 'valid' },
+  { x: [2, 9, 9, 24], filter: [3, 3, 24, 24], strides: 1, pad: 'same' },
+  { x: [1, 129, 128, 1], filter: [3, 3, 1, 2], strides: 1, pad: 'same' },
+].flatMap(({ x, filter, strides, pad }): KernelCase[] => {
+  const attrs = window(strides, pad);
+  const [height, width] = [0, 1].map((axis) => {
+    const free = pad === 'same' ? x[1 + axis]! : x[1 + axis]! - filter[axis]! + 1;
+    return Math.ceil(free / strides);
+  }) as [number, number];
+  const y = [x[0]!, height, width, filter[3]!];
+  const what = `of ${x.join(' × ')} with ${filter.join(' × ')}, strides ${strides}, ${pad}`;
+  const [pictures, weights, dy] = [x, filter, y].map((shape) => t(...shape)) as [Operand, Operand, Operand];
+  return [
+    { kernel: 'Conv2D', what, inputs: { x: pictures, filter: weights }, attrs },
+    ...['relu', 'linear', 'elu'].map((activation) => ({
+      kernel: 'FusedConv2D',
+      what: `${what}, ${activation}`,
+      inputs: { x: pictures, filter: weights, bias: t(filter[3]!) },
+      attrs: { ...attrs, activation },
+    })),
+    { kernel: 'Conv2DBackpropFilter', what, inputs: { x: pictures, dy }, attrs: { ...attrs, filterShape: filter } },
+    { kernel: 'Conv2DBackpropInput', what, inputs: { dy, filter: weights }, attrs: { ...attrs, inputShape: x } },
+  ];
+});
+
 const pools: KernelCase[] = [
   { attrs: pooling(2, 2, 'same'), size: 6, out: 3 },
   { attrs: pooling(2, 2, 'same'), size: 5, out: 3 },
@@ -120,6 +154,20 @@ const pools: KernelCase[] = [
     { kernel: 'MaxPoolGrad', what, inputs: { dy: y, input: steps, output: y }, attrs },
     { kernel: 'MaxPoolReluGrad', what, inputs: { dy: y, input: steps, output: y }, attrs },
     { kernel: 'AvgPoolGrad', what, inputs: { dy: y }, attrs: { ...attrs, inputShape: x.shape } },
+  ];
+});
+
+/** Large enough to be divided among threads. */
+const largePools: KernelCase[] = [
+  { attrs: pooling(2, 2, 'valid'), out: 24 },
+  { attrs: pooling(3, 2, 'valid'), out: 23 },
+  { attrs: pooling(3, 1, 'same'), out: 48 },
+].flatMap(({ attrs, out }): KernelCase[] => {
+  const [x, y] = [t(5, 48, 48, 9), t(5, out, out, 9)];
+  const what = `${attrs.filterSize} × ${attrs.filterSize} with stride ${attrs.strides} of ${x.shape.join(' × ')}`;
+  return [
+    { kernel: 'MaxPool', what, inputs: { x }, attrs },
+    { kernel: 'MaxPoolGrad', what, inputs: { dy: y, input: x, output: y }, attrs },
   ];
 });
 
@@ -153,6 +201,12 @@ const reductions: KernelCase[] = [
       attrs: { keepDims: false, ...attrs },
     })),
   ),
+  ...[t(4, 60, 60, 7), t(7, 300), t(200_000, 1), t(0, 5)].map((x) => ({
+    kernel: 'Sum',
+    what: `of all rows of ${x.shape.join(' × ')}`,
+    inputs: { x },
+    attrs: { axis: [...x.shape.keys()].slice(0, -1), keepDims: false },
+  })),
   { kernel: 'Max', inputs: { x: t(3, 4, 5) }, attrs: { reductionIndices: [1, 2], keepDims: false } },
   ...split('All Any').map((kernel) => ({ kernel, inputs: { x: truth(3, 2) }, attrs: { axis: [1], keepDims: false } })),
   ...split('ArgMax ArgMin').map((kernel) => ({ kernel, inputs: { x: t(3, 5) }, attrs: { axis: 1 } })),
@@ -328,7 +382,9 @@ const layers: KernelCase[] = [
 export const cases: readonly KernelCase[] = [
   ...elementwise,
   ...filters,
+  ...fewChannels,
   ...pools,
+  ...largePools,
   ...products,
   ...reductions,
   ...shapes,

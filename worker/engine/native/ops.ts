@@ -133,6 +133,11 @@ export class Ops {
     return this.run(op, inputs, [output], attributes, consumed)[0] as Tensor;
   }
 
+  /** A kernel of ours that makes one tensor. */
+  own(what: string, out: Spec, body: (addon: Addon, context: Context) => TensorId): Tensor {
+    return this.hold(this.call(what, body), out);
+  }
+
   /** Gradient of max pooling over `image`; windows whose largest element is not above `floor` pass nothing on. */
   maxPoolGrad(image: Tensor, dy: Tensor, window: readonly number[], floor: number): Tensor {
     const id = this.call('MaxPoolGrad', (addon, context) =>
@@ -148,7 +153,7 @@ export class Ops {
     this.call('BiasAdd', (addon, context) => addon.addBias(context, tensor.ref, bias.ref, relu, axis));
   }
 
-  /** On a GPU: sums of everything but one axis. */
+  /** Sums of everything but one axis; on a CPU the last. */
   planeSums(tensor: Tensor, axis: number): Tensor {
     const id = this.call('Sum', (addon, context) => addon.planeSums(context, tensor.ref, axis));
     return this.hold(id, { shape: [tensor.shape[axis] as number], dtype: 'float32' });

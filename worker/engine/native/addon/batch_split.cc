@@ -24,7 +24,6 @@ const std::unordered_map<std::string, SplitRule>& Rules() {
       {"Conv2D", {0, -1, -1, Joining::kStacked}},
       {"Conv2DBackpropFilter", {0, 2, -1, Joining::kSummed}},
       {"Conv2DBackpropInput", {-1, 2, 0, Joining::kStacked}},
-      {"MaxPool", {0, -1, -1, Joining::kStacked}},
   };
   return *rules;
 }

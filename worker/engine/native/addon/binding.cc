@@ -118,7 +118,7 @@ Functions ContextFunctions() {
 extern "C" __attribute__((visibility("default"))) napi_value HayateEngine(napi_env env, napi_value exports) {
   using hayate::Functions;
   for (const Functions& part : {hayate::ContextFunctions(), hayate::DeviceFunctions(), hayate::KernelFunctions(),
-                                hayate::ConvolutionFunctions()}) {
+                                hayate::ConvolutionFunctions(), hayate::SmallConvolutionFunctions()}) {
     napi_define_properties(env, exports, part.size(), part.data());
   }
   return exports;

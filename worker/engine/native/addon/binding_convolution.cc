@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "call.h"
+#include "kernel_arguments.h"
 
 namespace hayate {
 namespace {
@@ -37,15 +37,6 @@ Convolution Of(const std::vector<int64_t>& numbers) {
 
 const Convolution& Prepared(const Call& call) {
   return call.context().Prepared(static_cast<size_t>(Integer(call.env, call[1], "a convolution")));
-}
-
-// The numbers of a tensor on the context's device.
-float* Floats(Context& context, TensorId id, int64_t length) {
-  const Region region = context.Memory(id);
-  if (context.Type(id) != TF_FLOAT || region.bytes != length * sizeof(float)) {
-    Refuse("this tensor must be float32 and of another length");
-  }
-  return reinterpret_cast<float*>(region.start);
 }
 
 // prepareConvolution(context, numbers) → number of the convolution

@@ -2,21 +2,12 @@
 #include <array>
 #include <cmath>
 
-#include "call.h"
-#include "host_kernels.h"
+#include "kernel_arguments.h"
 #include "optimizer.h"
+#include "tensorflow_handles.h"
 
 namespace hayate {
 namespace {
-
-// The numbers of a tensor on the context's device.
-float* Floats(Context& context, TensorId id, size_t length) {
-  const Region region = context.Memory(id);
-  if (context.Type(id) != TF_FLOAT || region.bytes != length * sizeof(float)) {
-    Refuse("this tensor must be float32 and of another length");
-  }
-  return reinterpret_cast<float*>(region.start);
-}
 
 // Where the numbers of an update's request are.
 enum UpdateField { kKind, kScale, kTag, kSum, kFirst, kLength, kVariable, kSlots, kNumbers = kSlots + 2, kInto = kNumbers + 6 };
@@ -94,27 +85,33 @@ napi_value Update(const Call& call) {
   }
 }
 
+// maxPool(context, image, window, size of the result: [height, width]) → tensor
+napi_value MaxPooling(const Call& call) {
+  Context& context = call.context();
+  const std::vector<int64_t> in = context.Shape(call.tensor(1));
+  const std::vector<int64_t> size = SizeOf(call, 3);
+  if (in.size() != 4) Refuse("the images do not match");
+  const std::vector<int64_t> out = {in[0], size[0], size[1], in[3]};
+  const Window window = WindowOf(call, 2, in, out);
+  const float* image = Floats(context, call.tensor(1), ElementsOf(in));
+  Result result(context, out);
+  context.device().MaxPool(window, image, result.numbers());
+  return result.Kept(call.env);
+}
+
 // maxPoolGrad(context, image, dy, window: [filter height, width, stride height, width, top, left], floor) → tensor
 napi_value MaxPoolGradient(const Call& call) {
   Context& context = call.context();
   const std::vector<int64_t> in = context.Shape(call.tensor(1));
   const std::vector<int64_t> out = context.Shape(call.tensor(2));
-  const std::vector<int64_t> n = Integers(call.env, call[3], "window");
+  if (out.size() != 4 || in.size() != 4 || in[3] != out[3]) Refuse("the images do not match");
+  const Window window = WindowOf(call, 3, in, out);
   const double floor = Number(call.env, call[4], "floor");
-  if (in.size() != 4 || out.size() != 4 || in[0] != out[0] || in[3] != out[3]) Refuse("the images do not match");
-  if (n.size() != 6 || in[1] * in[2] >= INT32_MAX) Refuse("the window is incomplete or the image too large");
-  for (size_t at = 0; at < n.size(); at++) {
-    if (n[at] < (at < 4 ? 1 : 0) || n[at] >= INT32_MAX) Refuse("the window is out of range");
-  }
-  const Window window{in[0], in[1], in[2], in[3], out[1], out[2], n[0], n[1], n[2], n[3], n[4], n[5]};
-  const size_t in_length = static_cast<size_t>(in[0] * in[1] * in[2] * in[3]);
-  const size_t out_length = static_cast<size_t>(out[0] * out[1] * out[2] * out[3]);
-  const float* image = Floats(context, call.tensor(1), in_length);
-  const float* dy = Floats(context, call.tensor(2), out_length);
-  const TensorId result = context.Allocate(TF_FLOAT, in);
-  float* target = Floats(context, result, in_length);
-  context.device().MaxPoolGrad(window, image, dy, target, static_cast<float>(floor));
-  return NumberValue(call.env, static_cast<double>(result));
+  const float* image = Floats(context, call.tensor(1), ElementsOf(in));
+  const float* dy = Floats(context, call.tensor(2), ElementsOf(out));
+  Result result(context, in);
+  context.device().MaxPoolGrad(window, image, dy, result.numbers(), static_cast<float>(floor));
+  return result.Kept(call.env);
 }
 
 // A tensor as planes: numbers of axis `axis`, and of all before and behind it together.
@@ -134,10 +131,9 @@ napi_value PlaneSums(const Call& call) {
   const Planes planes(context.Shape(call.tensor(1)), Integer(call.env, call[2], "axis"));
   const auto length = static_cast<size_t>(planes.outer * planes.channels * planes.inner);
   const float* values = Floats(context, call.tensor(1), length);
-  const TensorId result = context.Allocate(TF_FLOAT, {planes.channels});
-  float* sums = Floats(context, result, static_cast<size_t>(planes.channels));
-  context.device().PlaneSums(values, sums, planes.outer, planes.channels, planes.inner);
-  return NumberValue(call.env, static_cast<double>(result));
+  Result result(context, {planes.channels});
+  context.device().PlaneSums(values, result.numbers(), planes.outer, planes.channels, planes.inner);
+  return result.Kept(call.env);
 }
 
 // addBias(context, tensor, bias, relu: boolean, axis): along the axis, in the tensor's own memory
@@ -231,11 +227,10 @@ napi_value Uniform(const Call& call) {
   if (keys.size() != 2) Refuse("random numbers need two keys");
   const double min = Number(call.env, call[3], "min"), width = Number(call.env, call[4], "width");
   Context& context = call.context();
-  const TensorId id = context.Allocate(TF_FLOAT, shape);
-  const Region region = context.Memory(id);
-  context.device().Uniform(reinterpret_cast<float*>(region.start), region.bytes / sizeof(float),
-                           static_cast<uint32_t>(keys[0]), static_cast<uint32_t>(keys[1]), min, width);
-  return NumberValue(call.env, static_cast<double>(id));
+  Result result(context, shape);
+  context.device().Uniform(result.numbers(), ElementsOf(shape), static_cast<uint32_t>(keys[0]),
+                           static_cast<uint32_t>(keys[1]), min, width);
+  return result.Kept(call.env);
 }
 
 }  // namespace
@@ -243,6 +238,7 @@ napi_value Uniform(const Call& call) {
 Functions KernelFunctions() {
   return {
       Function<Update>("update"),
+      Function<MaxPooling>("maxPool"),
       Function<MaxPoolGradient>("maxPoolGrad"),
       Function<AddBiasInPlace>("addBias"),
       Function<PlaneSums>("planeSums"),

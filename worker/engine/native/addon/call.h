@@ -76,5 +76,6 @@ napi_property_descriptor Function(const char* name) {
 Functions DeviceFunctions();
 Functions KernelFunctions();
 Functions ConvolutionFunctions();
+Functions SmallConvolutionFunctions();
 
 }  // namespace hayate

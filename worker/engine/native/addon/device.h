@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "convolution.h"
+#include "failure.h"
 #include "host_kernels.h"
 #include "optimizer.h"
 #include "tensorflow/c/c_api.h"
@@ -100,7 +101,14 @@ class Device {
   // Computes the one of the three tensors that is the product, in the fastest way that takes `most_bytes` besides.
   // False where there is none.
   virtual bool Convolve(const Convolution& convolution, const ConvolutionTensors& tensors, int64_t most_bytes) = 0;
+  virtual void MaxPool(const Window&, const float*, float*) { RefuseHere(); }
   virtual void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor) = 0;
+  // Convolutions of host_kernels.h.
+  virtual void SmallConvolution(const Window&, int64_t, const float*, const float*, const float*, bool, float*) {
+    RefuseHere();
+  }
+  virtual void SmallConvolutionInputGrad(const Window&, int64_t, const float*, const float*, float*) { RefuseHere(); }
+  virtual void SmallConvolutionFilterGrad(const Window&, int64_t, const float*, const float*, float*) { RefuseHere(); }
   // target = dy, or dy + more, where y is above 0
   virtual void ReluGrad(const float* dy, const float* more, const float* y, float* target, int64_t length) = 0;
   // out: y, mean, variance, moving mean, moving variance; in: x, gamma, beta, moving mean, moving variance, maybe what is
@@ -122,6 +130,9 @@ class Device {
 
   virtual MemoryStatistics Statistics() const = 0;
   virtual void ResetPeak() = 0;
+
+ private:
+  [[noreturn]] static void RefuseHere() { Refuse("this kernel of our own is for CPUs"); }
 };
 
 // Memory of the host; `threads` are for kernels of our own.

@@ -78,16 +78,32 @@ class HostDevice : public Device {
     if (inner != 1) Refuse("pictures with their channels first are for GPUs");
     hayate::AddBias(values, bias, outer, channels, relu, threads_);
   }
-  void PlaneSums(const float*, float*, int64_t, int64_t, int64_t) override {
-    Refuse("pictures with their channels first are for GPUs");
+  void PlaneSums(const float* values, float* sums, int64_t outer, int64_t channels, int64_t inner) override {
+    if (inner != 1) Refuse("pictures with their channels first are for GPUs");
+    SumRows(values, outer, channels, sums, threads_);
   }
   std::vector<Cost> Algorithms(const Convolution&) override { return {}; }
   bool Convolve(const Convolution&, const ConvolutionTensors&, int64_t) override { return false; }
+  void MaxPool(const Window& window, const float* image, float* target) override {
+    hayate::MaxPool(window, image, target, threads_);
+  }
   void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor) override {
     hayate::MaxPoolGrad(window, image, dy, target, floor, threads_);
   }
   void ReluGrad(const float*, const float*, const float*, float*, int64_t) override {
     Refuse("a ReLU's gradient of our own is for GPUs");
+  }
+  void SmallConvolution(const Window& window, int64_t out_channels, const float* x, const float* filter,
+                        const float* bias, bool relu, float* y) override {
+    hayate::Convolve(window, out_channels, x, filter, bias, relu, y, threads_);
+  }
+  void SmallConvolutionInputGrad(const Window& window, int64_t out_channels, const float* dy, const float* filter,
+                                 float* dx) override {
+    hayate::ConvolveInputGrad(window, out_channels, dy, filter, dx, threads_);
+  }
+  void SmallConvolutionFilterGrad(const Window& window, int64_t out_channels, const float* x, const float* dy,
+                                  float* target) override {
+    hayate::ConvolveFilterGrad(window, out_channels, x, dy, target, threads_);
   }
   void BatchNorm(const Normalisation&, double, const std::vector<float*>&, const std::vector<float*>&) override {
     Refuse("batch normalisation of our own is for GPUs");

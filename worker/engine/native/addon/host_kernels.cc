@@ -2,86 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
-#include "threads.h"
+#include "host_parallel.h"
 
 namespace hayate {
 namespace {
-
-// One version an instruction set; comparisons and single sums give the same bits in all of them.
-#define HAYATE_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-
-// Elements that are worth a thread: they take longer than handing them to it.
-constexpr int64_t kPerThread = 1 << 16;
-
-// Runs body(first, last) over parts of [0, count); each of the `count` items has `size` elements.
-template <typename Body>
-void Parallel(int threads, int64_t count, int64_t size, const Body& body) {
-  const int64_t parts = std::min<int64_t>({threads, count, std::max<int64_t>(1, count * size / kPerThread)});
-  InParallel(static_cast<int>(parts), [&](int part) { body(count * part / parts, count * (part + 1) / parts); });
-}
-
-// The usual 2 × 2 window with stride 2 on an even image: every element lies in exactly one window.
-bool IsQuartering(const Window& w) {
-  return w.filter_height == 2 && w.filter_width == 2 && w.stride_height == 2 && w.stride_width == 2 &&
-         w.in_height == 2 * w.out_height && w.in_width == 2 * w.out_width;
-}
-
-HAYATE_WIDE void QuarterRow(const float* upper, const float* lower, const float* dy, float* upper_target,
-                            float* lower_target, int64_t columns, int64_t channels, float floor) {
-  for (int64_t column = 0; column < columns; column++) {
-    const int64_t left = 2 * column * channels;
-    const int64_t right = left + channels;
-#pragma GCC ivdep
-    for (int64_t c = 0; c < channels; c++) {
-      const float x0 = upper[left + c], x1 = upper[right + c], x2 = lower[left + c], x3 = lower[right + c];
-      const float gradient = dy[column * channels + c];
-      const float above = std::max(x0, x1), below = std::max(x2, x3);
-      const bool in_upper = above >= below, any = std::max(above, below) > floor;
-      const bool first = x0 >= x1, third = x2 >= x3;
-      upper_target[left + c] = any & in_upper & first ? gradient : 0.0f;
-      upper_target[right + c] = any & in_upper & !first ? gradient : 0.0f;
-      lower_target[left + c] = any & !in_upper & third ? gradient : 0.0f;
-      lower_target[right + c] = any & !in_upper & !third ? gradient : 0.0f;
-    }
-  }
-}
-
-HAYATE_WIDE void Larger(const float* values, int32_t place, float* largest, int32_t* best, int64_t channels) {
-#pragma GCC ivdep
-  for (int64_t c = 0; c < channels; c++) {
-    const bool more = values[c] > largest[c];
-    largest[c] = more ? values[c] : largest[c];
-    best[c] = more ? place : best[c];
-  }
-}
-
-void RouteImage(const Window& w, const float* image, const float* dy, float* target, float floor) {
-  std::memset(target, 0, sizeof(float) * w.in_height * w.in_width * w.channels);
-  std::vector<float> largest(w.channels);
-  std::vector<int32_t> best(w.channels);
-  for (int64_t oh = 0; oh < w.out_height; oh++) {
-    const int64_t first_row = std::max<int64_t>(oh * w.stride_height - w.top, 0);
-    const int64_t last_row = std::min(oh * w.stride_height - w.top + w.filter_height, w.in_height);
-    for (int64_t ow = 0; ow < w.out_width; ow++, dy += w.channels) {
-      const int64_t first_column = std::max<int64_t>(ow * w.stride_width - w.left, 0);
-      const int64_t last_column = std::min(ow * w.stride_width - w.left + w.filter_width, w.in_width);
-      std::fill(largest.begin(), largest.end(), floor);
-      std::fill(best.begin(), best.end(), -1);
-      for (int64_t row = first_row; row < last_row; row++) {
-        for (int64_t column = first_column; column < last_column; column++) {
-          const int64_t place = row * w.in_width + column;
-          Larger(image + place * w.channels, static_cast<int32_t>(place), largest.data(), best.data(), w.channels);
-        }
-      }
-      for (int64_t c = 0; c < w.channels; c++) {
-        if (best[c] >= 0) target[best[c] * w.channels + c] += dy[c];
-      }
-    }
-  }
-}
 
 HAYATE_WIDE void AddBiasRows(float* values, const float* bias, int64_t rows, int64_t channels, bool relu) {
   const float lowest = relu ? 0.0f : -INFINITY;
@@ -94,32 +20,52 @@ HAYATE_WIDE void AddBiasRows(float* values, const float* bias, int64_t rows, int
   }
 }
 
-}  // namespace
+// Elements of rows that are summed in one piece; the pieces do not depend on the threads, so nor does the sum.
+constexpr int64_t kElementsPerPiece = 1 << 14;
+// Sums that run beside each other, so that few channels fill registers too.
+constexpr int64_t kSumsBeside = 64;
 
-void MaxPoolGrad(const Window& w, const float* image, const float* dy, float* target, float floor, int threads) {
-  const int64_t row_in = w.in_width * w.channels, row_out = w.out_width * w.channels;
-  if (IsQuartering(w)) {
-    Parallel(threads, w.batch * w.out_height, 2 * row_in, [&](int64_t first, int64_t last) {
-      for (int64_t row = first; row < last; row++) {
-        const int64_t upper = 2 * row * row_in, lower = upper + row_in;
-        QuarterRow(image + upper, image + lower, dy + row * row_out, target + upper, target + lower, w.out_width,
-                   w.channels, floor);
-      }
-    });
-    return;
+// sums[c] = values[c] + values[channels + c] + …; `beside` has room for kSumsBeside + channels numbers.
+HAYATE_WIDE void SumPiece(const float* values, int64_t rows, int64_t channels, float* beside, double* sums) {
+  const int64_t together = std::min(rows, std::max<int64_t>(1, kSumsBeside / channels));
+  const int64_t width = together * channels;
+  std::copy(values, values + width, beside);
+  int64_t row = together;
+  for (; row + together <= rows; row += together) {
+    const float* const next = values + row * channels;
+#pragma GCC ivdep
+    for (int64_t i = 0; i < width; i++) beside[i] += next[i];
   }
-  const int64_t image_in = w.in_height * row_in, image_out = w.out_height * row_out;
-  Parallel(threads, w.batch, image_in, [&](int64_t first, int64_t last) {
-    for (int64_t n = first; n < last; n++) {
-      RouteImage(w, image + n * image_in, dy + n * image_out, target + n * image_in, floor);
-    }
-  });
+  const int64_t left = (rows - row) * channels;
+  for (int64_t i = 0; i < left; i++) beside[i] += values[row * channels + i];
+  for (int64_t i = 0; i < width; i++) sums[i % channels] += beside[i];
 }
+
+}  // namespace
 
 void AddBias(float* values, const float* bias, int64_t rows, int64_t channels, bool relu, int threads) {
   Parallel(threads, rows, channels, [&](int64_t first, int64_t last) {
     AddBiasRows(values + first * channels, bias, last - first, channels, relu);
   });
+}
+
+void SumRows(const float* values, int64_t rows, int64_t channels, float* target, int threads) {
+  if (channels == 0) return;
+  const int64_t rows_per_piece = std::max<int64_t>(1, kElementsPerPiece / channels);
+  const int64_t pieces = (rows + rows_per_piece - 1) / rows_per_piece;
+  std::vector<double> sums(pieces * channels);
+  Parallel(threads, pieces, rows_per_piece * channels, [&](int64_t first, int64_t last) {
+    std::vector<float> beside(kSumsBeside + channels);
+    for (int64_t piece = first; piece < last; piece++) {
+      const int64_t row = piece * rows_per_piece;
+      SumPiece(values + row * channels, std::min(rows_per_piece, rows - row), channels, beside.data(),
+               sums.data() + piece * channels);
+    }
+  });
+  for (int64_t piece = 1; piece < pieces; piece++) {
+    for (int64_t c = 0; c < channels; c++) sums[c] += sums[piece * channels + c];
+  }
+  for (int64_t c = 0; c < channels; c++) target[c] = pieces == 0 ? 0.0f : static_cast<float>(sums[c]);
 }
 
 }  // namespace hayate

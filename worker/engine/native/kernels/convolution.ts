@@ -15,6 +15,7 @@ import {
 import { input, type Kernel, type KernelAttrs } from '../kernel.ts';
 import type { Ops, Spec, Tensor } from '../ops.ts';
 import { finishFused } from './activation.ts';
+import { smallOr } from './small-convolution.ts';
 
 /** How TensorFlow's ops name the sliding window of {@link Window}. */
 export function windowAttributes(window: Window, channelsFirst = false): Attributes {
@@ -140,7 +141,7 @@ const names = {
 };
 
 export const convolutions: ReadonlyMap<string, Kernel> = new Map([
-  ...names.forward.map((name) => [name, forward(name)] as const),
-  ...names.filter.map((name) => [name, filterGradient(name)] as const),
-  ...names.input.map((name) => [name, inputGradient(name)] as const),
+  ...names.forward.map((name) => [name, smallOr(name, forward(name))] as const),
+  ...names.filter.map((name) => [name, smallOr(name, filterGradient(name))] as const),
+  ...names.input.map((name) => [name, smallOr(name, inputGradient(name))] as const),
 ]);

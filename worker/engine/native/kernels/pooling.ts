@@ -4,6 +4,7 @@ import { isChannelsFirst, pictureShape, storedPicture } from '../convolution.ts'
 import { input, type Kernel, type KernelAttrs } from '../kernel.ts';
 import type { Ops, Tensor } from '../ops.ts';
 import { windowAttributes } from './convolution.ts';
+import { windowNumbers } from './small-convolution.ts';
 
 /** `shape` is [n, h, w, c]. */
 function geometry(shape: readonly number[], attrs: KernelAttrs): { outShape: number[]; attributes: Attributes } {
@@ -23,14 +24,23 @@ const pool =
     return ops.one(op, [x], { shape: outShape, dtype: x.dtype }, attributes);
   };
 
+const maxPool: Kernel = (ops, inputs, attrs) => {
+  const x = input(inputs, 'x');
+  if (ops.device === 'gpu' || x.dtype !== 'float32') return pool('MaxPool')(ops, inputs, attrs);
+  const window = poolWindow(x.shape, attrs);
+  const { outShape, outHeight, outWidth } = window;
+  return ops.own('MaxPool', { shape: outShape, dtype: x.dtype }, (addon, context) =>
+    addon.maxPool(context, x.ref, windowNumbers(window), [outHeight, outWidth]),
+  );
+};
+
 /** Windows whose largest element is not above `floor` pass nothing on: 0 where the pooled tensor came from a ReLU. */
 const maxGradient =
   (floor: number): Kernel =>
   (ops, inputs, attrs) => {
     const [image, dy] = [input(inputs, 'input'), input(inputs, 'dy')];
     const shape = pictureShape(image.shape, attrs);
-    const { filterHeight, filterWidth, strideHeight, strideWidth, padInfo } = poolWindow(shape, attrs);
-    const window = [filterHeight, filterWidth, strideHeight, strideWidth, padInfo.top, padInfo.left];
+    const window = windowNumbers(poolWindow(shape, attrs));
     if (!isChannelsFirst(attrs)) return ops.maxPoolGrad(image, dy, window, floor);
     const planes = [image, dy].map((tensor) => asPlanes(ops, tensor)) as [Tensor, Tensor];
     const made = ops.maxPoolGrad(...planes, window, floor);
@@ -56,7 +66,7 @@ const avgPoolGrad: Kernel = (ops, inputs, attrs) => {
 export const poolings: ReadonlyMap<string, Kernel> = new Map([
   ['AvgPool', pool('AvgPool')],
   ['AvgPoolGrad', avgPoolGrad],
-  ['MaxPool', pool('MaxPool')],
+  ['MaxPool', maxPool],
   ['MaxPoolGrad', maxGradient(-Infinity)],
   ['MaxPoolReluGrad', maxGradient(0)],
 ]);

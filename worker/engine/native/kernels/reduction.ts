@@ -23,27 +23,29 @@ const reduction =
   (ops, inputs, attrs) =>
     reduce(ops, op, input(inputs, 'x'), attrs, []);
 
-/** The gradient of a bias over pictures with their channels first, which TensorFlow would transpose first. */
-function isOverPlanes(x: Tensor, attrs: KernelAttrs): boolean {
-  const isPicture = x.dtype === 'float32' && x.shape.length === 4 && attrs['keepDims'] !== true;
-  return (
-    isPicture &&
-    axesOf(x, attrs)
-      .toSorted((a, b) => a - b)
-      .join() === '0,2,3'
-  );
-}
-
 /** Reductions that TensorFlow.js computes in another element type. */
 const converting =
   (op: string, from: readonly string[], to: 'int32' | 'float32'): Kernel =>
   (ops, inputs, attrs) => {
     const x = input(inputs, 'x');
-    if (op === 'Sum' && ops.device === 'gpu' && isOverPlanes(x, attrs)) return ops.planeSums(x, 1);
     if (!from.includes(x.dtype)) return reduce(ops, op, x, attrs, []);
     const cast = ops.one('Cast', [x], { shape: x.shape, dtype: to }, { SrcT: type(x.dtype), DstT: type(to) });
     return reduce(ops, op, cast, attrs, [cast]);
   };
+
+/**
+ * Gradients of biases are a kernel of ours: on a GPU those over pictures with their channels first, which TensorFlow
+ * would transpose first, on a CPU those over all axes but the last.
+ */
+const sum: Kernel = (ops, inputs, attrs) => {
+  const x = input(inputs, 'x');
+  const left = ops.device === 'gpu' ? 1 : x.shape.length - 1;
+  const isLarge = ops.device === 'gpu' ? x.shape.length === 4 : x.shape.length > 1;
+  const axes = new Set(axesOf(x, attrs));
+  const isOverRest = isLarge && x.shape.every((_, axis) => axes.has(axis) !== (axis === left));
+  if (isOverRest && x.dtype === 'float32' && attrs['keepDims'] !== true) return ops.planeSums(x, left);
+  return converting('Sum', ['bool'], 'int32')(ops, inputs, attrs);
+};
 
 const extreme =
   (op: string): Kernel =>
@@ -64,5 +66,5 @@ export const reductions: ReadonlyMap<string, Kernel> = new Map([
   ['Mean', converting('Mean', ['int32', 'bool'], 'float32')],
   ['Min', reduction('Min')],
   ['Prod', converting('Prod', ['bool'], 'int32')],
-  ['Sum', converting('Sum', ['bool'], 'int32')],
+  ['Sum', sum],
 ]);
