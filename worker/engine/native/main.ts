@@ -6,15 +6,17 @@ import { doctor } from './doctor.ts';
 import { inspectMachine } from './machine.ts';
 import { probeApart, probeHere } from './probe.ts';
 import { cpuRelease, gpuRelease, releaseOf } from './release.ts';
+import { sanitize } from './sanitize.ts';
 import { stage } from './stage.ts';
 import { StagingError } from './staging-error.ts';
 
-/** Entry of `npm run native -- cpu|gpu|doctor`. */
+/** Entry of `npm run native -- cpu|gpu|doctor|sanitize`. */
 const say = (line: string): void => console.log(line);
-const usage = `usage: npm run native -- cpu | gpu | doctor | link-cuda FOLDER...
+const usage = `usage: npm run native -- cpu | gpu | doctor | sanitize | link-cuda FOLDER...
   cpu        fetches TensorFlow's library for CPUs and builds the native engine
   gpu        the same for NVIDIA GPUs, with CUDA's libraries
   doctor     says what is there, and why a GPU is or is not used
+  sanitize   runs the tests of the engine's C++ and a training with GCC's sanitizers
   link-cuda  instead of fetching CUDA's libraries uses the host's below these folders, for measurements`;
 
 async function main(command: string, more: readonly string[]): Promise<number> {
@@ -33,6 +35,8 @@ async function main(command: string, more: readonly string[]): Promise<number> {
     }
     case 'doctor':
       return (await doctor(process.env, probeApart, say)) ? 0 : 1;
+    case 'sanitize':
+      return sanitize();
     case 'link-cuda':
       return linkCuda(more);
     case 'probe': // what doctor starts

@@ -1,7 +1,3 @@
-/**
- * Builds the addon with AddressSanitizer and UndefinedBehaviorSanitizer, and runs its tests and a training with it:
- * `node worker/engine/native/sanitize.ts`. Needs the staged library, g++ and its sanitizers; says what is missing.
- */
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
@@ -16,7 +12,9 @@ import { findingsOf } from './sanitizer-report.ts';
 
 const checkout = path.resolve(import.meta.dirname, '../../..');
 const mocha = path.join(checkout, 'node_modules', 'mocha', 'bin', 'mocha.js');
-const tests = ['addon', 'kernels', 'engine', 'contexts'].map((name) => `worker/engine/native/${name}.test.ts`);
+const tests = ['addon', 'kernels', 'host-kernels', 'engine', 'contexts'].map(
+  (name) => `worker/engine/native/${name}.test.ts`,
+);
 const runs: readonly (readonly string[])[] = [
   [mocha, '--timeout', '600000', ...tests],
   ['test/soak/native-training.ts', '200'],
@@ -101,7 +99,12 @@ async function sanitizerLibraries(): Promise<string[] | undefined> {
   return found;
 }
 
-async function main(): Promise<number> {
+/**
+ * Builds the addon with AddressSanitizer and UndefinedBehaviorSanitizer, and runs its tests and a training with it:
+ * `npm run native -- sanitize`. Needs the staged library, g++ and its sanitizers; says what is missing. Returns 0
+ * where nothing was found.
+ */
+export async function sanitize(): Promise<number> {
   const paths = cachePaths(process.env, cpuRelease);
   const { compiler, nodeHeaders } = await inspectMachine(paths.root, process.env);
   const leaveOut = (reason: string) => console.log(`sanitizers: left out, ${reason}`);
@@ -126,4 +129,4 @@ async function main(): Promise<number> {
   return 0;
 }
 
-process.exitCode = await main();
+if (import.meta.main) process.exitCode = await sanitize();
