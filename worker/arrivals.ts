@@ -15,9 +15,8 @@ interface Piece {
 }
 
 /**
- * Sums that are fetched to the device: each has room there, and is copied into it as soon as it and all fetched before it
- * have arrived. Copies happen one after the other, and what is needed first must not wait behind what is large and came
- * early. Sums that nobody has fetched are taken from the exchange's memory.
+ * Sums that are fetched to the device: each has room there, and is copied into it as soon as it has arrived. Sums that
+ * nobody has fetched are taken from the exchange's memory.
  */
 export class Arrivals {
   readonly #engine: Engine;
@@ -40,12 +39,11 @@ export class Arrivals {
 
   /** Starts copies of what is there; never blocks. */
   startArrived(): void {
-    let next = this.#waiting[0];
-    while (next !== undefined && this.#exchange.arrived(next.bucket)) {
-      this.#waiting.shift();
-      this.#fill(next);
-      next = this.#waiting[0];
-    }
+    if (this.#waiting.length === 0) return;
+    const arrived = this.#waiting.filter(({ bucket }) => this.#exchange.arrived(bucket));
+    if (arrived.length === 0) return;
+    this.#waiting = this.#waiting.filter((room) => !arrived.includes(room));
+    for (const room of arrived) this.#fill(room);
   }
 
   /** The bucket's sum is there. */

@@ -33,11 +33,15 @@ export class Departures {
     }
   }
 
-  /** Blocks until all of them have left: before this rank waits for others, which may be waiting for it. */
-  submitAll(): void {
+  /**
+   * Blocks until all of them have left: before this rank waits for others, which may be waiting for it. Something can be
+   * done after each.
+   */
+  submitAll(between: () => void = () => {}): void {
     for (const { bucket, transfer } of this.#waiting.splice(0)) {
       this.#engine.wait(transfer);
       this.#exchange.submit(bucket);
+      between();
     }
   }
 }

@@ -59,7 +59,7 @@ export function trainStep(stream: Stream, on: StepContext, batch: readonly HostD
         arrivals.fetch(event);
         break;
       case 'await':
-        departures.submitAll();
+        departures.submitAll(() => arrivals.startArrived());
         result.exposedSeconds += exchange.await(event.bucket);
         arrivals.start(event.bucket);
         break;

@@ -55,9 +55,9 @@ function roomBytes(step: ArbitraryStep, { events }: Stream): number[] {
 }
 
 describe('withFetches', () => {
-  it('never needs more than when every sum is fetched right before it is awaited', () => {
+  it('never needs over 2 % more than when every sum is fetched right before it is awaited', () => {
     holds((step) => {
-      assert.ok(planned(step).peak.bytes <= latestPeakBytes(step));
+      assert.ok(planned(step).peak.bytes <= 1.02 * latestPeakBytes(step));
     });
   });
 
@@ -103,9 +103,10 @@ describe('withFetches', () => {
     });
   });
 
-  it('fetches in the order of awaiting, each as early as the peak allows behind the one before', () => {
+  it('fetches in the order of awaiting, each as early as that allows behind the one before', () => {
     holds((step) => {
-      const { steady, peak, baseBytes } = planned(step);
+      const { steady, baseBytes } = planned(step);
+      const limitBytes = 1.02 * latestPeakBytes(step);
       const order = fetchesOf(steady.events).map(({ bucket }) => bucket);
       assert.deepEqual(
         order,
@@ -117,7 +118,7 @@ describe('withFetches', () => {
         const swapped = [...steady.events];
         [swapped[at - 1], swapped[at]] = [event, before];
         const { mostBytes }: Simulation = simulate(step.graph, swapped, baseBytes, step.nodeBytes);
-        assert.ok(Math.max(...mostBytes) > peak.bytes, `the fetch at ${at} could be earlier`);
+        assert.ok(Math.max(...mostBytes) > limitBytes, `the fetch at ${at} could be earlier`);
       });
     });
   });

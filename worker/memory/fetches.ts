@@ -4,28 +4,33 @@ import type { Simulation } from './simulate.ts';
 
 type Fetch = Extract<Event, { kind: 'fetch' }>;
 
+/** Share by which fetches may raise the peak: what comes late makes the device wait. */
+const usualRise = 0.02;
 /** A large bucket is fetched in parts of 32 MiB: where there is not room for all of it early, there may be for most. */
 const usualElements = 8 << 20;
 
 /**
  * Adds fetches of every bucket that is awaited and its release after the last use: fetches in the order of awaiting,
- * each as early as the peak allows that there is when all of them come last, right before they are awaited.
+ * each as early as the peak allows that there is when all of them come last, right before they are awaited, and `rise`
+ * of it more.
  */
 export function withFetches(
   events: readonly Event[],
   buckets: readonly Bucket[],
   simulate: (events: readonly Event[]) => Simulation,
   mostElements: number = usualElements,
+  rise: number = usualRise,
 ): Event[] {
   const late = fetchedLast(events, buckets, mostElements);
   const { mostBytes, peak } = simulate(late);
+  const limitBytes = (1 + rise) * peak.bytes;
   const earlier = new Map<number, Fetch[]>();
   let previous = 0;
   late.forEach((event, at) => {
     if (event.kind !== 'fetch') return;
     const bytes = 4 * event.elements;
     let to = at;
-    while (to > previous && (mostBytes[to - 1] as number) + bytes <= peak.bytes) {
+    while (to > previous && (mostBytes[to - 1] as number) + bytes <= limitBytes) {
       to -= 1;
       mostBytes[to] = (mostBytes[to] as number) + bytes;
     }

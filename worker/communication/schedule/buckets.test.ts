@@ -39,6 +39,12 @@ describe('planBuckets', () => {
     );
   });
 
+  it('makes the first buckets small, each at most twice as large as the one before', () => {
+    const list = Array.from({ length: 64 }, (_, index) => ({ index, layer: index, elements: 32 << 10 }));
+    const kibibytes = planBuckets(list, { bucketBytes: 2 << 20 }).map(({ elements }) => elements / 256);
+    assert.deepEqual(kibibytes, [256, 512, 1024, 2048, 2048, 2048, 256]);
+  });
+
   it('orders buckets by their lowest layer, which is what they are awaited for', () => {
     fc.assert(
       fc.property(variables, sizes, (list, bucketBytes) => {

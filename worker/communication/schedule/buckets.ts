@@ -10,12 +10,19 @@ export interface TrainedVariable {
 /** Parts start at multiples of this many elements (64 bytes), so that a native engine aliases them without a copy. */
 const alignment = 16;
 
+/** The first layers' bucket is the last that is complete, and the next step waits for it; smaller ones would cost more than they save. */
+const firstBytes = 256 << 10;
+
 /**
- * Fuses the gradients of neighbouring layers into buckets of at most `bucketBytes`. A tensor that alone reaches `bucketBytes`
- * is a bucket of its own; the small ones before and after it are still neighbours. Buckets are ordered by layer, ids follow.
+ * Fuses the gradients of neighbouring layers into buckets of at most `bucketBytes`, the first ones of less: each may hold
+ * twice as much as the one before. A tensor that alone reaches a bucket's limit is a bucket of its own; the small ones
+ * before and after it are still neighbours. Buckets are ordered by layer, ids follow.
  */
 export function planBuckets(variables: readonly TrainedVariable[], options: { bucketBytes: number }): Bucket[] {
-  const limit = options.bucketBytes / 4;
+  let limit = Math.min(options.bucketBytes, firstBytes) / 4;
+  const grow = () => {
+    limit = Math.min(2 * limit, options.bucketBytes / 4);
+  };
   const groups: TrainedVariable[][] = [];
   let open: TrainedVariable[] | undefined;
   let filled = 0;
@@ -23,7 +30,9 @@ export function planBuckets(variables: readonly TrainedVariable[], options: { bu
     const size = aligned(variable.elements);
     if (variable.elements >= limit) {
       groups.push([variable]);
+      grow();
     } else if (open === undefined || filled + size > limit) {
+      if (open !== undefined) grow();
       open = [variable];
       filled = size;
       groups.push(open);

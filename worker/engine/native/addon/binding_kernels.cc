@@ -159,7 +159,8 @@ struct NormCall {
 NormCall Normalised(const Call& call, size_t images, size_t count) {
   Context& context = call.context();
   const std::vector<int64_t> tensors = Integers(call.env, call[1], "tensors");
-  if (tensors.size() != count && !(images == 1 && tensors.size() == count + 1)) Refuse("batch normalisation needs " + std::to_string(count) + " tensors");
+  const bool has_more = images == 1 && tensors.size() == count + 1;
+  if (tensors.size() != count && !has_more) Refuse("batch normalisation needs " + std::to_string(count) + " tensors");
   const std::vector<int64_t> shape = context.Shape(tensors[0]);
   const int64_t channels = shape.empty() ? 0 : shape.back();
   const int64_t elements = static_cast<int64_t>(context.Memory(tensors[0]).bytes / sizeof(float));
@@ -190,18 +191,19 @@ napi_value ReluGradient(const Call& call) {
 napi_value NormResults(const Call& call, int channels, size_t count, std::vector<float*>* memory) {
   Context& context = call.context();
   const std::vector<int64_t> tensors = Integers(call.env, call[1], "tensors");
+  std::vector<TensorId> made{context.Allocate(TF_FLOAT, context.Shape(tensors[0]))};
+  for (const TensorId id : context.AllocateTogether(channels, count)) made.push_back(id);
   napi_value result = nullptr;
-  Check(call.env, napi_create_array_with_length(call.env, count + 1, &result));
-  for (size_t at = 0; at <= count; at++) {
-    const TensorId id = context.Allocate(TF_FLOAT, at == 0 ? context.Shape(tensors[0]) : std::vector<int64_t>{channels});
-    memory->push_back(reinterpret_cast<float*>(context.Memory(id).start));
-    Check(call.env, napi_set_element(call.env, result, at, NumberValue(call.env, static_cast<double>(id))));
+  Check(call.env, napi_create_array_with_length(call.env, made.size(), &result));
+  for (size_t at = 0; at < made.size(); at++) {
+    memory->push_back(reinterpret_cast<float*>(context.Memory(made[at]).start));
+    Check(call.env, napi_set_element(call.env, result, at, NumberValue(call.env, static_cast<double>(made[at]))));
   }
   return result;
 }
 
-// batchNorm(context, tensors: x, gamma, beta, moving mean and variance, maybe one to add to y, epsilon, relu, momentum) → tensors: y, mean,
-// variance, moving mean and variance
+// batchNorm(context, tensors: x, gamma, beta, moving mean and variance, maybe one to add to y, epsilon, relu, momentum)
+// → tensors: y, mean, variance, moving mean and variance
 napi_value BatchNorm(const Call& call) {
   const NormCall made = Normalised(call, 1, 5);
   const double momentum = Number(call.env, call[4], "momentum");

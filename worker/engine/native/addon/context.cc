@@ -91,6 +91,12 @@ void Context::Bring(TensorId room, const void* from) const {
   if (region.bytes > 0) device_->Bring(region, from);
 }
 
+std::vector<TensorId> Context::AllocateTogether(int64_t length, size_t count) {
+  std::vector<TensorId> ids;
+  for (TFE_TensorHandle* handle : device_->AllocateTogether(length, count)) ids.push_back(Keep(handle));
+  return ids;
+}
+
 TensorId Context::Create(TF_DataType type, const std::vector<int64_t>& shape, const void* data, size_t bytes,
                          bool on_host) {
   if (ElementsOf(shape) * ElementBytes(type) != bytes) Refuse("the data does not fill the shape");

@@ -68,6 +68,9 @@ class Context {
   // Copies into a Room; see Device::Bring.
   void Bring(TensorId room, const void* from) const;
 
+  // New float32 tensors of `length` numbers each, whose memory goes with the last of them.
+  std::vector<TensorId> AllocateTogether(int64_t length, size_t count);
+
   // The same memory under another shape of as many elements.
   TensorId Alias(TensorId id, const std::vector<int64_t>& shape);
 

@@ -53,6 +53,8 @@ class Device {
 
   // A new tensor with undefined contents.
   virtual TFE_TensorHandle* Allocate(TF_DataType type, const std::vector<int64_t>& shape) = 0;
+  // Tensors of `length` numbers in one piece of memory, which goes with the last of them.
+  virtual std::vector<TFE_TensorHandle*> AllocateTogether(int64_t length, size_t count) = 0;
   // The same memory under another shape of as many elements.
   virtual TFE_TensorHandle* View(TFE_TensorHandle* handle, const std::vector<int64_t>& shape) = 0;
   virtual void Fill(const Region& to, const void* from) = 0;

@@ -4,8 +4,9 @@
 
 #include "cuda_driver_gpu.h"
 #include "device.h"
-#include "gpu_convolutions_gpu.h"
+#include "gpu_convolver_gpu.h"
 #include "gpu_kernels_gpu.h"
+#include "gpu_scratch_gpu.h"
 #include "gpu_transfers_gpu.h"
 #include "gpu_updates_gpu.h"
 #include "tensorflow/c/eager/tfe_context_internal.h"
@@ -40,44 +41,6 @@ tf::TensorShape ShapeOf(const std::vector<int64_t>& sizes) {
   return shape;
 }
 
-// Memory for a while. The allocator hands it out in the order of the stream: it may go before kernels that use it have run.
-class Scratch {
- public:
-  Scratch(tf::Allocator* allocator, size_t bytes)
-      : allocator_(allocator), memory_(bytes == 0 ? nullptr : allocator->AllocateRaw(256, bytes)) {
-    if (bytes > 0 && memory_ == nullptr) {
-      throw Failure(TF_RESOURCE_EXHAUSTED, "no memory on the GPU for " + std::to_string(bytes) + " bytes");
-    }
-  }
-  ~Scratch() {
-    if (memory_ != nullptr) allocator_->DeallocateRaw(memory_);
-  }
-  Scratch(Scratch&& other) noexcept : allocator_(other.allocator_), memory_(std::exchange(other.memory_, nullptr)) {}
-  void* memory() const { return memory_; }
-
- private:
-  tf::Allocator* const allocator_;
-  void* memory_;
-};
-
-// cuDNN 9.19 gives wrong filter gradients in float32 where windows reach farther on one side of the image than on the
-// other; these images are padded first.
-bool IsPadded(const Convolution& c) {
-  return c.product == Product::kFilterGradient && (c.top != c.bottom || c.left != c.right);
-}
-
-Convolution WithoutOddPadding(Convolution c) {
-  if (!IsPadded(c)) return c;
-  c.in_height += c.top + c.bottom;
-  c.in_width += c.left + c.right;
-  c.top = c.bottom = c.left = c.right = 0;
-  return c;
-}
-
-int64_t PaddedBytes(const Convolution& c) {
-  return IsPadded(c) ? WithoutOddPadding(c).ImageElements() * static_cast<int64_t>(sizeof(float)) : 0;
-}
-
 class GpuDevice : public Device {
  public:
   GpuDevice(tf::EagerContext* context, tf::Device* device, cuda::Device gpu, cuda::Stream stream, Precision precision)
@@ -88,9 +51,7 @@ class GpuDevice : public Device {
         kernels_(gpu, stream),
         transfers_(stream, kernels_),
         stream_(stream),
-        precision_(precision),
-        workspaces_{[this](size_t bytes) { return allocator_->AllocateRaw(256, bytes); },
-                    [this](void* memory) { allocator_->DeallocateRaw(memory); }} {
+        convolver_(allocator_, kernels_, stream, precision) {
     void* word = nullptr;
     cuda::Check(driver_.host_allocate(&word, sizeof(int), cuda::kHostPortable | cuda::kHostMapped), "allocating");
     bad_ = static_cast<int*>(word);
@@ -102,7 +63,6 @@ class GpuDevice : public Device {
     driver_.set_context(cuda_context_);
     driver_.stream_synchronize(stream_);
     ClearMarks();
-    convolutions_.reset();
     driver_.host_free(bad_);
   }
 
@@ -124,6 +84,18 @@ class GpuDevice : public Device {
 
   TFE_TensorHandle* Allocate(TF_DataType type, const std::vector<int64_t>& shape) override {
     return Local(Make(type, shape), device_);
+  }
+
+  std::vector<TFE_TensorHandle*> AllocateTogether(int64_t length, size_t count) override {
+    constexpr int64_t kAlignment = 64;  // numbers, as the allocator aligns
+    const int64_t stride = (length + kAlignment - 1) / kAlignment * kAlignment;
+    const tf::Tensor whole = Make(TF_FLOAT, {stride * static_cast<int64_t>(count)});
+    std::vector<TFE_TensorHandle*> handles;
+    for (size_t at = 0; at < count; at++) {
+      const int64_t start = stride * static_cast<int64_t>(at);
+      handles.push_back(Local(whole.Slice(start, start + length), device_));
+    }
+    return handles;
   }
 
   TFE_TensorHandle* View(TFE_TensorHandle* handle, const std::vector<int64_t>& shape) override {
@@ -228,33 +200,11 @@ class GpuDevice : public Device {
 
   std::vector<Cost> Algorithms(const Convolution& convolution) override {
     Enter();
-    const Convolution c = WithoutOddPadding(convolution);
-    std::vector<Scratch> scratch;
-    const auto numbers = [&](int64_t count) {
-      scratch.emplace_back(allocator_, count * sizeof(float));
-      auto* const memory = static_cast<float*>(scratch.back().memory());
-      kernels_.Uniform(memory, count, 1, 2, -1, 2);
-      return memory;
-    };
-    std::vector<Cost> costs = Convolutions().Algorithms(
-        c,
-        [&]() -> ConvolutionTensors {
-          return {numbers(c.ImageElements()), numbers(c.FilterElements()), numbers(c.UpstreamElements())};
-        },
-        workspaces_);
-    for (Cost& cost : costs) cost.workspace_bytes += PaddedBytes(convolution);
-    return costs;
+    return convolver_.Algorithms(convolution);
   }
-
   bool Convolve(const Convolution& convolution, const ConvolutionTensors& tensors, int64_t most_bytes) override {
     Enter();
-    const int64_t padded_bytes = PaddedBytes(convolution);
-    if (padded_bytes == 0) return Convolutions().Run(convolution, tensors, most_bytes, workspaces_);
-    const Scratch padded(allocator_, padded_bytes);
-    auto* const image = static_cast<float*>(padded.memory());
-    kernels_.Pad(convolution, tensors.image, image);
-    return Convolutions().Run(WithoutOddPadding(convolution), {image, tensors.filter, tensors.upstream},
-                              std::max<int64_t>(0, most_bytes - padded_bytes), workspaces_);
+    return convolver_.Run(convolution, tensors, most_bytes);
   }
 
   void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor) override {
@@ -312,11 +262,6 @@ class GpuDevice : public Device {
   void ResetPeak() override { allocator_->ClearStats(); }
 
  private:
-  GpuConvolutions& Convolutions() {
-    if (convolutions_ == nullptr) convolutions_ = std::make_unique<GpuConvolutions>(stream_, precision_);
-    return *convolutions_;
-  }
-
   TFE_TensorHandle* Local(tf::Tensor tensor, tf::Device* device) const {
     return tf::wrap(tf::TensorHandle::CreateLocalHandle(std::move(tensor), device, device_, context_));
   }
@@ -362,9 +307,7 @@ class GpuDevice : public Device {
   std::unique_ptr<GpuUpdates> updates_;
   std::vector<tf::Tensor> held_;
   const cuda::Stream stream_;
-  const Precision precision_;
-  const GpuConvolutions::Workspaces workspaces_;
-  std::unique_ptr<GpuConvolutions> convolutions_;
+  GpuConvolver convolver_;
   cuda::Context cuda_context_ = nullptr;
   int* bad_ = nullptr;
   std::vector<cuda::Event> marks_;

@@ -1,6 +1,7 @@
 #include "gpu_transfers_gpu.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "failure.h"
@@ -14,7 +15,12 @@ using cuda::Check;
 constexpr size_t kFewBytes = 64 << 10;
 constexpr unsigned kMostBlocksTogether = (1 << 20) / (kBlockElements * sizeof(float));
 constexpr size_t kStageBytes = 8 << 20;
-constexpr size_t kStages = 2;
+// As many as a step's batch may need: the host goes on while they wait for the GPU.
+constexpr size_t kMostStages = 16;
+// What is copied in is small and urgent up to this size: it does not stand behind what is larger.
+constexpr size_t kUrgentBytes = 4 << 20;
+// A thread that sleeps wakes up 50 µs late; it does not go to sleep for less than this.
+constexpr std::chrono::milliseconds kAwake{2};
 
 cuda::Pointer Of(const void* memory) { return reinterpret_cast<cuda::Pointer>(memory); }
 
@@ -24,11 +30,12 @@ GpuTransfers::GpuTransfers(cuda::Stream compute, GpuKernels& kernels)
     : driver_(cuda::Load()), compute_(compute), kernels_(kernels) {
   Check(driver_.stream_create(&out_, cuda::kStreamNonBlocking), "making a stream");
   Check(driver_.stream_create(&in_, cuda::kStreamNonBlocking), "making a stream");
+  Check(driver_.stream_create(&urgent_, cuda::kStreamNonBlocking), "making a stream");
   computed_ = NewEvent();
 }
 
 GpuTransfers::~GpuTransfers() {
-  for (const cuda::Stream stream : {compute_, out_, in_}) driver_.stream_synchronize(stream);
+  for (const cuda::Stream stream : {compute_, out_, in_, urgent_}) driver_.stream_synchronize(stream);
   Release();
   for (const auto& [memory, pinned] : pinned_) driver_.host_unregister(memory);
   for (const auto& [start, room] : rooms_) {
@@ -43,6 +50,7 @@ GpuTransfers::~GpuTransfers() {
   driver_.event_destroy(computed_);
   driver_.stream_destroy(out_);
   driver_.stream_destroy(in_);
+  driver_.stream_destroy(urgent_);
 }
 
 cuda::Event GpuTransfers::NewEvent() const {
@@ -59,22 +67,28 @@ cuda::Event GpuTransfers::TakeEvent() {
 }
 
 void GpuTransfers::Fill(const Region& to, const void* from) {
-  if (stages_.empty()) {
-    for (size_t at = 0; at < kStages; at++) {
-      void* memory = nullptr;
-      Check(driver_.host_allocate(&memory, kStageBytes, cuda::kHostPortable), "allocating page-locked memory");
-      stages_.push_back({static_cast<char*>(memory), NewEvent()});
-    }
-  }
   for (size_t done = 0; done < to.bytes;) {
     const size_t bytes = std::min(kStageBytes, to.bytes - done);
-    const Stage& stage = stages_[next_stage_++ % kStages];
-    Check(driver_.event_synchronize(stage.copied), "waiting for a copy");
+    const Stage& stage = FreeStage();
     std::memcpy(stage.memory, static_cast<const char*>(from) + done, bytes);
     Check(driver_.to_device(Of(to.start) + done, stage.memory, bytes, compute_), "copying to the GPU");
     Check(driver_.event_record(stage.copied, compute_), "copying to the GPU");
     done += bytes;
   }
+}
+
+const GpuTransfers::Stage& GpuTransfers::FreeStage() {
+  const bool is_next_free = !stages_.empty() && driver_.event_query(stages_[next_stage_ % stages_.size()].copied) == 0;
+  if (!is_next_free && stages_.size() < kMostStages) {
+    void* memory = nullptr;
+    Check(driver_.host_allocate(&memory, kStageBytes, cuda::kHostPortable), "allocating page-locked memory");
+    const size_t at = stages_.empty() ? 0 : next_stage_ % stages_.size();
+    stages_.insert(stages_.begin() + static_cast<std::ptrdiff_t>(at), {static_cast<char*>(memory), NewEvent()});
+    next_stage_ = at;
+  }
+  const Stage& stage = stages_[next_stage_++ % stages_.size()];
+  Check(driver_.event_synchronize(stage.copied), "waiting for a copy");
+  return stage;
 }
 
 void GpuTransfers::Read(const Region& from, void* to) {
@@ -153,12 +167,16 @@ bool GpuTransfers::Arrived(Ticket ticket) {
 
 void GpuTransfers::Wait(Ticket ticket) {
   if (ticket > sent_) Refuse("there is no transfer " + std::to_string(ticket));
-  while (!Arrived(ticket)) Check(driver_.event_synchronize(sending_.front().arrived), "waiting for the GPU");
+  const auto asleep = std::chrono::steady_clock::now() + kAwake;
+  while (!Arrived(ticket)) {
+    if (std::chrono::steady_clock::now() < asleep) continue;
+    Check(driver_.event_synchronize(sending_.front().arrived), "waiting for the GPU");
+  }
 }
 
 void GpuTransfers::Finish() {
   SendTogether();
-  for (const cuda::Stream stream : {compute_, out_, in_}) Check(driver_.stream_synchronize(stream), "waiting for the GPU");
+  for (const cuda::Stream stream : {compute_, out_, in_, urgent_}) Check(driver_.stream_synchronize(stream), "waiting for the GPU");
 }
 
 void GpuTransfers::Pin(void* memory, size_t bytes) {
@@ -174,7 +192,7 @@ void GpuTransfers::Pin(void* memory, size_t bytes) {
 void GpuTransfers::Unpin(void* memory) {
   if (pinned_.count(static_cast<char*>(memory)) == 0) return;
   SendTogether();
-  for (const cuda::Stream stream : {out_, in_}) Check(driver_.stream_synchronize(stream), "waiting for the GPU");
+  for (const cuda::Stream stream : {out_, in_, urgent_}) Check(driver_.stream_synchronize(stream), "waiting for the GPU");
   pinned_.erase(static_cast<char*>(memory));
   Check(driver_.host_unregister(memory), "unlocking memory");
 }
@@ -191,9 +209,10 @@ void GpuTransfers::Bring(const Region& to, const void* from) {
   if (found == rooms_.end()) Refuse("this tensor is no room to be filled");
   Room& room = found->second;
   if (room.brought) Check(driver_.event_record(room.vacant, compute_), "receiving on the GPU");
-  Check(driver_.stream_wait(in_, room.vacant, 0), "receiving on the GPU");
-  Check(driver_.to_device(found->first, from, to.bytes, in_), "receiving on the GPU");
-  Check(driver_.event_record(room.filled, in_), "receiving on the GPU");
+  const cuda::Stream stream = to.bytes <= kUrgentBytes ? urgent_ : in_;
+  Check(driver_.stream_wait(stream, room.vacant, 0), "receiving on the GPU");
+  Check(driver_.to_device(found->first, from, to.bytes, stream), "receiving on the GPU");
+  Check(driver_.event_record(room.filled, stream), "receiving on the GPU");
   room.brought = room.filling = true;
 }
 

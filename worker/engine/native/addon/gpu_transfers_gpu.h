@@ -72,6 +72,8 @@ class GpuTransfers {
   };
 
   cuda::Event NewEvent() const;
+  // Page-locked memory that nothing is being copied from.
+  const Stage& FreeStage();
   cuda::Event TakeEvent();
   void Release();
   // Address on the GPU of `bytes` bytes of the host, or null where they are not pinned.
@@ -83,7 +85,7 @@ class GpuTransfers {
 
   const cuda::Driver& driver_;
   const cuda::Stream compute_;
-  cuda::Stream out_ = nullptr, in_ = nullptr;
+  cuda::Stream out_ = nullptr, in_ = nullptr, urgent_ = nullptr;
   cuda::Event computed_ = nullptr;
   GpuKernels& kernels_;
   std::deque<Sending> sending_;

@@ -32,6 +32,12 @@ class HostDevice : public Device {
     return HandleOf(tensor.get());
   }
 
+  std::vector<TFE_TensorHandle*> AllocateTogether(int64_t length, size_t count) override {
+    std::vector<TFE_TensorHandle*> handles;
+    for (size_t at = 0; at < count; at++) handles.push_back(Allocate(TF_FLOAT, {length}));
+    return handles;
+  }
+
   TFE_TensorHandle* View(TFE_TensorHandle* handle, const std::vector<int64_t>& shape) override {
     Status status;
     const Tensor whole(TFE_TensorHandleResolve(handle, status));  // shares the memory of a tensor on the host
