@@ -6,8 +6,11 @@ export type Event =
   | { kind: 'feed'; feed: number; value: ValueId }
   /** Draws the step's random numbers on the host and uploads them. */
   | { kind: 'draw'; draw: number; value: ValueId }
-  /** Makes room on the engine for a part of the bucket's sum, which is copied there as soon as the sum has arrived. */
-  | { kind: 'fetch'; bucket: number; offset: number; elements: number }
+  /**
+   * Makes room on the engine for a part of the bucket's sum, which is copied there as soon as the sum has arrived. `ahead`:
+   * of this step's sum, which the next step takes in; else of the step before's.
+   */
+  | { kind: 'fetch'; bucket: number; offset: number; elements: number; ahead: boolean }
   /** Blocks until the bucket's sum has arrived. */
   | { kind: 'await'; bucket: number }
   /** Optimizer step of a trained variable, in place, from its part of the bucket's sum. */

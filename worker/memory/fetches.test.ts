@@ -11,7 +11,6 @@ const holds = (property: (step: ArbitraryStep) => void) =>
   fc.assert(fc.property(arbitraryStep, property), { numRuns: 300 });
 
 const fetchesOf = (events: readonly Event[]) => events.flatMap((event) => (event.kind === 'fetch' ? [event] : []));
-const isAwait = (event: Event) => event.kind === 'await';
 
 const isTaken = (event: Event) => event.kind === 'update' || event.kind === 'average';
 
@@ -24,7 +23,13 @@ function latestPeakBytes(step: ArbitraryStep): number {
   const events = steady.events.flatMap((event, at): Event[] => {
     if (event.kind === 'await') {
       return [
-        { kind: 'fetch', bucket: event.bucket, offset: 0, elements: step.buckets[event.bucket]!.elements },
+        {
+          kind: 'fetch',
+          bucket: event.bucket,
+          offset: 0,
+          elements: step.buckets[event.bucket]!.elements,
+          ahead: false,
+        },
         event,
       ];
     }
@@ -33,26 +38,43 @@ function latestPeakBytes(step: ArbitraryStep): number {
   return simulate(step.graph, events, baseBytes, step.nodeBytes).peak.bytes;
 }
 
-/** Room by room: made, awaited, used and given back, each once and in this order. Returns the bytes of rooms after each event. */
-function roomBytes(step: ArbitraryStep, { events }: Stream): number[] {
-  const state = new Map<number, 'fetched' | 'awaited' | 'released'>();
+/** Of the buckets that a step finds in rooms already, the bytes. */
+function carriedRooms(step: ArbitraryStep, { events }: Stream): Map<number, number> {
+  const ahead = fetchesOf(events).filter((fetch) => fetch.ahead);
+  return new Map(ahead.map(({ bucket }) => [bucket, 4 * step.buckets[bucket]!.elements]));
+}
+
+/**
+ * Room by room: made, awaited, used and given back, each once and in this order, and made again at most after it was
+ * submitted. Returns the bytes of rooms after each event.
+ */
+function roomBytes(step: ArbitraryStep, { events }: Stream, carried = new Map<number, number>()): number[] {
+  const state = new Map<number, 'fetched' | 'awaited' | 'released' | 'submitted' | 'ahead'>();
+  for (const bucket of carried.keys()) state.set(bucket, 'fetched');
   return events.map((event) => {
+    const is = 'bucket' in event ? state.get(event.bucket) : undefined;
     if (event.kind === 'fetch') {
-      assert.equal(state.get(event.bucket), undefined);
+      assert.equal(is, event.ahead ? 'submitted' : undefined);
       assert.equal(event.elements, step.buckets[event.bucket]!.elements);
-      state.set(event.bucket, 'fetched');
+      state.set(event.bucket, event.ahead ? 'ahead' : 'fetched');
     } else if (event.kind === 'await') {
-      assert.equal(state.get(event.bucket), 'fetched');
+      assert.equal(is, 'fetched');
       state.set(event.bucket, 'awaited');
     } else if (event.kind === 'update' || event.kind === 'average' || event.kind === 'release') {
-      assert.equal(state.get(event.bucket), 'awaited');
+      assert.equal(is, 'awaited');
       if (event.kind === 'release') state.set(event.bucket, 'released');
+    } else if (event.kind === 'submit') {
+      assert.ok(is === 'released' || is === undefined);
+      state.set(event.bucket, 'submitted');
     }
-    return [...state].reduce((sum, [bucket, is]) => {
-      return sum + (is === 'released' ? 0 : 4 * step.buckets[bucket]!.elements);
+    return [...state].reduce((sum, [bucket, now]) => {
+      return sum + (now === 'released' || now === 'submitted' ? 0 : 4 * step.buckets[bucket]!.elements);
     }, 0);
   });
 }
+
+const isOfFetches = ({ kind }: Event) => kind === 'fetch' || kind === 'release';
+const sumOf = (rooms: ReadonlyMap<number, number>) => [...rooms.values()].reduce((sum, bytes) => sum + bytes, 0);
 
 describe('withFetches', () => {
   it('never needs over 2 % more than when every sum is fetched right before it is awaited', () => {
@@ -64,10 +86,14 @@ describe('withFetches', () => {
   it('fetches each bucket once before it is awaited, and gives its room back after its last update', () => {
     holds((step) => {
       const { steady, first, drain } = planned(step);
-      assert.equal(roomBytes(step, steady).at(-1), 0);
-      assert.equal(roomBytes(step, drain).at(-1), 0);
-      assert.ok(roomBytes(step, first).every((bytes) => bytes === 0));
+      const carried = carriedRooms(step, steady);
+      for (const stream of [steady, first]) {
+        assert.equal(roomBytes(step, stream, stream === first ? undefined : carried).at(-1), sumOf(carried));
+      }
+      assert.equal(roomBytes(step, drain, carried).at(-1), 0);
       assert.equal(fetchesOf(steady.events).length, step.buckets.length);
+      assert.ok(fetchesOf(first.events).every(({ ahead }) => ahead));
+      assert.ok(fetchesOf(drain.events).every(({ ahead }) => !ahead));
     });
   });
 
@@ -75,9 +101,9 @@ describe('withFetches', () => {
     holds((step) => {
       const without = planStep({ ...step, recycling: true });
       const { steady, first, baseBytes } = planned(step);
-      const rest = steady.events.filter(({ kind }) => kind !== 'fetch' && kind !== 'release');
-      assert.deepEqual(rest, without.steady.events);
-      assert.deepEqual(first, without.first);
+      const rest = (stream: Stream) => stream.events.filter((event) => !isOfFetches(event));
+      assert.deepEqual(rest(steady), without.steady.events);
+      assert.deepEqual(rest(first), without.first.events);
       assert.equal(baseBytes, without.baseBytes);
     });
   });
@@ -85,45 +111,46 @@ describe('withFetches', () => {
   it('counts the room in the bytes after every event, of a drain too, which never needs more than a step', () => {
     holds((step) => {
       for (const recycling of [true, false]) {
-        const { steady, drain, baseBytes, peak } = planned(step, recycling);
-        const without = planStep({ ...step, recycling }).steady.liveBytes;
-        const rooms = roomBytes(step, steady);
-        let at = -1;
-        steady.events.forEach(({ kind }, index) => {
-          if (kind !== 'fetch' && kind !== 'release') at += 1;
-          const rest = at === -1 ? baseBytes : without[at]!;
-          assert.equal(steady.liveBytes[index], rest + rooms[index]!);
-        });
+        const { steady, first, drain, baseBytes, peak } = planned(step, recycling);
+        const carried = carriedRooms(step, steady);
+        const without = planStep({ ...step, recycling });
+        for (const name of ['steady', 'first'] as const) {
+          const stream = name === 'steady' ? steady : first;
+          const rooms = roomBytes(step, stream, name === 'steady' ? carried : undefined);
+          let at = -1;
+          stream.events.forEach((event, index) => {
+            if (!isOfFetches(event)) at += 1;
+            const rest = at === -1 ? baseBytes : without[name].liveBytes[at]!;
+            assert.equal(stream.liveBytes[index], rest + rooms[index]!);
+          });
+        }
         assert.deepEqual(
           drain.liveBytes,
-          roomBytes(step, drain).map((bytes) => baseBytes + bytes),
+          roomBytes(step, drain, carried).map((bytes) => baseBytes + bytes),
         );
-        assert.ok(Math.max(baseBytes, ...drain.liveBytes) <= peak.bytes);
+        assert.ok(Math.max(baseBytes, ...first.liveBytes, ...drain.liveBytes) <= peak.bytes);
       }
     });
   });
 
-  it('fetches in the order of awaiting, each as early as that allows behind the one before', () => {
+  it('fetches each bucket as early as that allows behind the one awaited before, or in the step before', () => {
     holds((step) => {
       const { steady, baseBytes } = planned(step);
       const limitBytes = 1.02 * latestPeakBytes(step);
-      const order = fetchesOf(steady.events).map(({ bucket }) => bucket);
-      assert.deepEqual(
-        order,
-        steady.events.filter(isAwait).map((event) => ('bucket' in event ? event.bucket : -1)),
-      );
+      const carried = carriedRooms(step, steady);
       steady.events.forEach((event, at) => {
         const before = steady.events[at - 1];
         if (event.kind !== 'fetch' || before === undefined || before.kind === 'fetch') return;
+        if (before.kind === 'submit' && before.bucket === event.bucket) return;
         const swapped = [...steady.events];
         [swapped[at - 1], swapped[at]] = [event, before];
-        const { mostBytes }: Simulation = simulate(step.graph, swapped, baseBytes, step.nodeBytes);
+        const { mostBytes }: Simulation = simulate(step.graph, swapped, baseBytes, step.nodeBytes, carried);
         assert.ok(Math.max(...mostBytes) > limitBytes, `the fetch at ${at} could be earlier`);
       });
     });
   });
 
-  it('fetches everything at the start of a step where there is room', () => {
+  it('fetches in the step before, as soon as the sum was submitted, what there is room for until it is awaited', () => {
     const buckets = [0, 1].map((id) => ({ id, layer: id + 1, priority: 0, elements: 4, parts: [] }));
     const taking = (bucket: number): Event[] => [
       { kind: 'await', bucket },
@@ -135,6 +162,10 @@ describe('withFetches', () => {
       { kind: 'run', node: 1 },
       ...taking(1),
       { kind: 'run', node: 2 },
+      { kind: 'submit', bucket: 1 },
+      { kind: 'run', node: 3 },
+      { kind: 'submit', bucket: 0 },
+      { kind: 'run', node: 4 },
     ];
     const eventsWith = (peakBytes: number, mostElements = 8) => {
       const simulated = (all: readonly Event[]): Simulation => {
@@ -145,17 +176,21 @@ describe('withFetches', () => {
         const mostBytes = liveBytes.map((bytes, at) => Math.max(bytes, liveBytes[at - 1] ?? 0));
         return { liveBytes, mostBytes, peak: { bytes: peakBytes, event: 0, liveBytes: 0 } };
       };
-      return withFetches(events, buckets, simulated, mostElements);
+      return withFetches(events, buckets, simulated, mostElements, 0);
     };
-    const kindsWith = (...limits: [number, number?]) => eventsWith(...limits).map(({ kind }) => kind);
-    const taken = ['await', 'update', 'release'];
-    assert.deepEqual(kindsWith(32), ['fetch', 'fetch', 'run', ...taken, 'run', ...taken, 'run']);
-    assert.deepEqual(kindsWith(16), ['fetch', 'run', ...taken, 'fetch', 'run', ...taken, 'run']);
-    // In halves, one of the second bucket has room from the start.
-    assert.deepEqual(kindsWith(24, 2), ['fetch', 'fetch', 'fetch', 'run', ...taken, 'fetch', 'run', ...taken, 'run']);
-    assert.deepEqual(fetchesOf(eventsWith(24, 2)).slice(2), [
-      { kind: 'fetch', bucket: 1, offset: 0, elements: 2 },
-      { kind: 'fetch', bucket: 1, offset: 2, elements: 2 },
+    const said = (...limits: [number, number?]) =>
+      eventsWith(...limits)
+        .map((event) => ('bucket' in event ? `${event.kind} ${event.bucket}` : event.kind))
+        .join(', ');
+    const head = 'run, await 0, update 0, release 0';
+    const rest = 'run, await 1, update 1, release 1, run';
+    assert.equal(said(32), `${head}, ${rest}, submit 1, fetch 1, run, submit 0, fetch 0, run`);
+    assert.equal(said(16), `${head}, fetch 1, ${rest}, submit 1, run, submit 0, fetch 0, run`);
+    // In halves, one of the second bucket has room from the step before on.
+    assert.equal(said(24, 2), `${head}, fetch 1, ${rest}, submit 1, fetch 1, run, submit 0, fetch 0, fetch 0, run`);
+    assert.deepEqual(fetchesOf(eventsWith(24, 2)).slice(0, 2), [
+      { kind: 'fetch', bucket: 1, offset: 2, elements: 2, ahead: false },
+      { kind: 'fetch', bucket: 1, offset: 0, elements: 2, ahead: true },
     ]);
   });
 });

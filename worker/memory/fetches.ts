@@ -12,7 +12,8 @@ const usualElements = 8 << 20;
 /**
  * Adds fetches of every bucket that is awaited and its release after the last use: fetches in the order of awaiting,
  * each as early as the peak allows that there is when all of them come last, right before they are awaited, and `rise`
- * of it more.
+ * of it more. What may be fetched before a step begins is fetched in the step before, as soon as it has been submitted and
+ * there is room until that step's end too.
  */
 export function withFetches(
   events: readonly Event[],
@@ -24,20 +25,29 @@ export function withFetches(
   const late = fetchedLast(events, buckets, mostElements);
   const { mostBytes, peak } = simulate(late);
   const limitBytes = (1 + rise) * peak.bytes;
+  const submitted = new Map(late.map((event, at) => [event.kind === 'submit' ? event.bucket : -1, at]));
   const earlier = new Map<number, Fetch[]>();
   let previous = 0;
   late.forEach((event, at) => {
     if (event.kind !== 'fetch') return;
     const bytes = 4 * event.elements;
-    let to = at;
-    while (to > previous && (mostBytes[to - 1] as number) + bytes <= limitBytes) {
-      to -= 1;
-      mostBytes[to] = (mostBytes[to] as number) + bytes;
-    }
-    earlier.set(to, [...(earlier.get(to) ?? []), event]);
-    previous = to;
+    const moved = (from: number, down: number): number => {
+      let to = from;
+      while (to > down && (mostBytes[to - 1] as number) + bytes <= limitBytes) {
+        to -= 1;
+        mostBytes[to] = (mostBytes[to] as number) + bytes;
+      }
+      return to;
+    };
+    previous = moved(at, previous);
+    const submission = submitted.get(event.bucket);
+    const ahead = previous === 0 && submission !== undefined;
+    const to = ahead ? moved(late.length, submission + 1) : previous;
+    earlier.set(to, [...(earlier.get(to) ?? []), { ...event, ahead }]);
   });
-  return late.flatMap((event, at) => [...(earlier.get(at) ?? []), ...(event.kind === 'fetch' ? [] : [event])]);
+  const placed = (at: number): Event[] => earlier.get(at) ?? [];
+  const others = late.flatMap((event, at) => [...placed(at), ...(event.kind === 'fetch' ? [] : [event])]);
+  return [...others, ...placed(late.length)];
 }
 
 function fetchedLast(events: readonly Event[], buckets: readonly Bucket[], mostElements: number): Event[] {
@@ -57,6 +67,6 @@ function fetchedLast(events: readonly Event[], buckets: readonly Bucket[], mostE
 function fetchesOf(bucket: number, elements: number, mostElements: number): Fetch[] {
   return Array.from({ length: Math.ceil(elements / mostElements) }, (_, part) => {
     const offset = part * mostElements;
-    return { kind: 'fetch', bucket, offset, elements: Math.min(mostElements, elements - offset) };
+    return { kind: 'fetch', bucket, offset, elements: Math.min(mostElements, elements - offset), ahead: false };
   });
 }

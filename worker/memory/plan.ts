@@ -4,7 +4,7 @@ import { stepActions } from './actions.ts';
 import type { Action, Event, Stream } from './event.ts';
 import { withFetches } from './fetches.ts';
 import { lifetimes } from './lifetimes.ts';
-import { type Peak, simulate } from './simulate.ts';
+import { type Peak, type Rooms, simulate } from './simulate.ts';
 
 export interface PlanRequest {
   graph: Graph;
@@ -39,20 +39,25 @@ export interface Plan {
 export function planStep(request: PlanRequest): Plan {
   const { graph, nodeBytes, buckets, optimizerSlots, alone, fetches, recycling } = request;
   const baseBytes = persistentBytes(graph, optimizerSlots);
-  const simulated = (events: readonly Event[]) => simulate(graph, events, baseBytes, nodeBytes);
-  const streamOf = (events: readonly Event[]): Stream => ({ events, liveBytes: simulated(events).liveBytes });
+  const simulated = (events: readonly Event[], carried?: Rooms) =>
+    simulate(graph, events, baseBytes, nodeBytes, carried);
+  const streamOf = (events: readonly Event[], carried?: Rooms): Stream => ({
+    events,
+    liveBytes: simulated(events, carried).liveBytes,
+  });
   const done = withFrees(
     graph,
     stepActions(graph, buckets, { alone: alone === true, together: fetches === true }),
     recycling,
   );
   const events = fetches === true ? withFetches(done, buckets, simulated) : done;
+  const carried = roomsAhead(events);
   return {
-    steady: streamOf(events),
+    steady: streamOf(events, carried),
     first: streamOf(events.filter((event) => !takesIn(event))),
-    drain: streamOf(events.filter(takesIn)),
+    drain: streamOf(events.filter(takesIn), carried),
     baseBytes,
-    peak: simulated(events).peak,
+    peak: simulated(events, carried).peak,
   };
 }
 
@@ -79,8 +84,19 @@ function persistentBytes(graph: Graph, optimizerSlots: number): number {
   );
 }
 
-const takingIn: ReadonlySet<Event['kind']> = new Set(['fetch', 'await', 'update', 'average', 'release']);
+/** Rooms that a step leaves to the next one. */
+function roomsAhead(events: readonly Event[]): Rooms {
+  const rooms = new Map<number, number>();
+  for (const event of events) {
+    if (event.kind !== 'fetch' || !event.ahead) continue;
+    rooms.set(event.bucket, (rooms.get(event.bucket) ?? 0) + 4 * event.elements);
+  }
+  return rooms;
+}
 
-function takesIn({ kind }: Event): boolean {
-  return takingIn.has(kind);
+const takingIn: ReadonlySet<Event['kind']> = new Set(['await', 'update', 'average', 'release']);
+
+/** Belongs to the sums of the step before. */
+function takesIn(event: Event): boolean {
+  return takingIn.has(event.kind) || (event.kind === 'fetch' && !event.ahead);
 }

@@ -19,22 +19,27 @@ export interface Simulation {
   peak: Peak;
 }
 
-/** Bytes on the engine while events happen, from `baseBytes` on that are there all the time. */
+/** Bytes of the rooms for each bucket's sum. */
+export type Rooms = ReadonlyMap<number, number>;
+
+/** Bytes on the engine while events happen, from `baseBytes` on that are there all the time, and rooms that are there already. */
 export function simulate(
   graph: Graph,
   events: readonly Event[],
   baseBytes: number,
   nodeBytes: (node: Node) => number,
+  carried: Rooms = new Map(),
 ): Simulation {
   const persistent = new Set([...graph.variables, ...graph.constants].map(({ value }) => value));
   const handles = new Map<ValueId, number>();
-  const rooms = new Map<number, number>();
+  const rooms = new Map(carried);
+  const startBytes = baseBytes + [...carried.values()].reduce((sum, bytes) => sum + bytes, 0);
   const simulation: Simulation = {
     liveBytes: [],
     mostBytes: [],
-    peak: { bytes: baseBytes, event: -1, liveBytes: baseBytes },
+    peak: { bytes: startBytes, event: -1, liveBytes: startBytes },
   };
-  let live = baseBytes;
+  let live = startBytes;
   const count = (value: ValueId, change: 1 | -1): void => {
     const root = rootOf(graph, value);
     if (persistent.has(root)) return;
@@ -52,6 +57,7 @@ export function simulate(
       live += 4 * event.elements;
     } else if (event.kind === 'release') {
       live -= rooms.get(event.bucket) ?? 0;
+      rooms.delete(event.bucket);
     } else {
       for (const value of makesOf(graph, event)) count(value, 1);
     }
