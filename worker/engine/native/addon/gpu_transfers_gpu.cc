@@ -17,8 +17,10 @@ constexpr unsigned kMostBlocksTogether = (1 << 20) / (kBlockElements * sizeof(fl
 constexpr size_t kStageBytes = 8 << 20;
 // As many as a step's batch may need: the host goes on while they wait for the GPU.
 constexpr size_t kMostStages = 16;
-// What is copied in is small and urgent up to this size: it does not stand behind what is larger.
+// What is copied in is small and urgent up to this size: it does not stand behind what is larger. The larger ones take
+// turns on several streams, because one may have to wait for its room longer than the one behind it.
 constexpr size_t kUrgentBytes = 4 << 20;
+constexpr size_t kStreamsIn = 8;
 // A thread that sleeps wakes up 50 µs late; it does not go to sleep for less than this.
 constexpr std::chrono::milliseconds kAwake{2};
 
@@ -29,13 +31,16 @@ cuda::Pointer Of(const void* memory) { return reinterpret_cast<cuda::Pointer>(me
 GpuTransfers::GpuTransfers(cuda::Stream compute, GpuKernels& kernels)
     : driver_(cuda::Load()), compute_(compute), kernels_(kernels) {
   Check(driver_.stream_create(&out_, cuda::kStreamNonBlocking), "making a stream");
-  Check(driver_.stream_create(&in_, cuda::kStreamNonBlocking), "making a stream");
+  for (size_t at = 0; at < kStreamsIn; at++) {
+    Check(driver_.stream_create(&in_.emplace_back(nullptr), cuda::kStreamNonBlocking), "making a stream");
+  }
   Check(driver_.stream_create(&urgent_, cuda::kStreamNonBlocking), "making a stream");
   computed_ = NewEvent();
 }
 
 GpuTransfers::~GpuTransfers() {
-  for (const cuda::Stream stream : {compute_, out_, in_, urgent_}) driver_.stream_synchronize(stream);
+  for (const cuda::Stream stream : {compute_, out_, urgent_}) driver_.stream_synchronize(stream);
+  for (const cuda::Stream stream : in_) driver_.stream_synchronize(stream);
   Release();
   for (const auto& [memory, pinned] : pinned_) driver_.host_unregister(memory);
   for (const auto& [start, room] : rooms_) {
@@ -49,7 +54,7 @@ GpuTransfers::~GpuTransfers() {
   for (const cuda::Event event : spare_) driver_.event_destroy(event);
   driver_.event_destroy(computed_);
   driver_.stream_destroy(out_);
-  driver_.stream_destroy(in_);
+  for (const cuda::Stream stream : in_) driver_.stream_destroy(stream);
   driver_.stream_destroy(urgent_);
 }
 
@@ -176,7 +181,13 @@ void GpuTransfers::Wait(Ticket ticket) {
 
 void GpuTransfers::Finish() {
   SendTogether();
-  for (const cuda::Stream stream : {compute_, out_, in_, urgent_}) Check(driver_.stream_synchronize(stream), "waiting for the GPU");
+  Check(driver_.stream_synchronize(compute_), "waiting for the GPU");
+  FinishCopies();
+}
+
+void GpuTransfers::FinishCopies() {
+  for (const cuda::Stream stream : {out_, urgent_}) Check(driver_.stream_synchronize(stream), "waiting for the GPU");
+  for (const cuda::Stream stream : in_) Check(driver_.stream_synchronize(stream), "waiting for the GPU");
 }
 
 void GpuTransfers::Pin(void* memory, size_t bytes) {
@@ -192,7 +203,7 @@ void GpuTransfers::Pin(void* memory, size_t bytes) {
 void GpuTransfers::Unpin(void* memory) {
   if (pinned_.count(static_cast<char*>(memory)) == 0) return;
   SendTogether();
-  for (const cuda::Stream stream : {out_, in_, urgent_}) Check(driver_.stream_synchronize(stream), "waiting for the GPU");
+  FinishCopies();
   pinned_.erase(static_cast<char*>(memory));
   Check(driver_.host_unregister(memory), "unlocking memory");
 }
@@ -209,7 +220,7 @@ void GpuTransfers::Bring(const Region& to, const void* from) {
   if (found == rooms_.end()) Refuse("this tensor is no room to be filled");
   Room& room = found->second;
   if (room.brought) Check(driver_.event_record(room.vacant, compute_), "receiving on the GPU");
-  const cuda::Stream stream = to.bytes <= kUrgentBytes ? urgent_ : in_;
+  const cuda::Stream stream = to.bytes <= kUrgentBytes ? urgent_ : in_[next_in_++ % kStreamsIn];
   Check(driver_.stream_wait(stream, room.vacant, 0), "receiving on the GPU");
   Check(driver_.to_device(found->first, from, to.bytes, stream), "receiving on the GPU");
   Check(driver_.event_record(room.filled, stream), "receiving on the GPU");

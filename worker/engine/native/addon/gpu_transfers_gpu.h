@@ -72,6 +72,7 @@ class GpuTransfers {
   };
 
   cuda::Event NewEvent() const;
+  void FinishCopies();
   // Page-locked memory that nothing is being copied from.
   const Stage& FreeStage();
   cuda::Event TakeEvent();
@@ -85,7 +86,9 @@ class GpuTransfers {
 
   const cuda::Driver& driver_;
   const cuda::Stream compute_;
-  cuda::Stream out_ = nullptr, in_ = nullptr, urgent_ = nullptr;
+  cuda::Stream out_ = nullptr, urgent_ = nullptr;
+  std::vector<cuda::Stream> in_;
+  size_t next_in_ = 0;
   cuda::Event computed_ = nullptr;
   GpuKernels& kernels_;
   std::deque<Sending> sending_;
