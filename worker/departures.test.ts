@@ -5,15 +5,19 @@ import { Departures } from './departures.ts';
 function rig() {
   const submitted: number[] = [];
   let arrivedUntil = 0;
+  let asked = 0;
   const engine = {
-    arrived: (transfer: number) => transfer <= arrivedUntil,
+    arrived: (transfer: number) => {
+      asked = Math.max(asked, transfer);
+      return transfer <= arrivedUntil;
+    },
     wait: (transfer: number) => {
       arrivedUntil = Math.max(arrivedUntil, transfer);
     },
   };
   const exchange = { submit: (bucket: number) => submitted.push(bucket) };
   const departures = new Departures(engine as never, exchange as never);
-  return { departures, submitted, arrive: (transfer: number) => engine.wait(transfer) };
+  return { departures, submitted, arrive: (transfer: number) => engine.wait(transfer), asked: () => asked };
 }
 
 describe('Departures', () => {
@@ -22,6 +26,16 @@ describe('Departures', () => {
     departures.sent(0);
     departures.submit(4);
     assert.deepEqual(submitted, [4]);
+  });
+
+  it('asks for the bytes of a bucket as soon as it is complete, also behind one that has not arrived', () => {
+    const { departures, asked } = rig();
+    departures.sent(1);
+    departures.submit(7);
+    departures.sent(2);
+    assert.equal(asked(), 1);
+    departures.submit(5); // an engine may have put off what nobody asked for
+    assert.equal(asked(), 2);
   });
 
   it('submits in order, each bucket once all bytes sent before it have arrived', () => {

@@ -21,6 +21,7 @@ export class Departures {
   /** The bucket is complete once everything that was sent has arrived. */
   submit(bucket: number): void {
     this.#waiting.push({ bucket, transfer: this.#last });
+    this.#engine.arrived(this.#last); // an engine that is asked sends what it has put off
     this.submitArrived();
   }
 

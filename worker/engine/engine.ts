@@ -87,7 +87,8 @@ export interface Engine {
   read(handle: Handle): HostData;
   /**
    * Copies a float32 tensor into `target` (same length), which may be shared memory; may return before the bytes are
-   * there, and the tensor is not to be written in place before they are.
+   * there, and the tensor is not to be written in place before they are. It may be put off until {@link Engine.arrived} is
+   * asked for it, or for one after it.
    */
   send(handle: Handle, target: Float32Array): Transfer;
   arrived(transfer: Transfer): boolean;

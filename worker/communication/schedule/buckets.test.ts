@@ -45,6 +45,13 @@ describe('planBuckets', () => {
     assert.deepEqual(kibibytes, [256, 512, 1024, 2048, 2048, 2048, 256]);
   });
 
+  it('keeps the first bucket small also where larger tensors lie between its own', () => {
+    const elements = [1, 80, 1, 200, 1, 400, 1, 800, 1].map((kibi) => kibi << 10);
+    const list = elements.map((each, index) => ({ index, layer: index, elements: each }));
+    const [first] = planBuckets(list, { bucketBytes: 4 << 20 });
+    assert.ok(4 * first!.elements <= 256 << 10, `${first!.elements} elements`);
+  });
+
   it('orders buckets by their lowest layer, which is what they are awaited for', () => {
     fc.assert(
       fc.property(variables, sizes, (list, bucketBytes) => {

@@ -26,15 +26,17 @@ export function planBuckets(variables: readonly TrainedVariable[], options: { bu
   const groups: TrainedVariable[][] = [];
   let open: TrainedVariable[] | undefined;
   let filled = 0;
+  let openLimit = limit;
   for (const variable of variables.toSorted((a, b) => a.layer - b.layer || a.index - b.index)) {
     const size = aligned(variable.elements);
     if (variable.elements >= limit) {
       groups.push([variable]);
       grow();
-    } else if (open === undefined || filled + size > limit) {
+    } else if (open === undefined || filled + size > openLimit) {
       if (open !== undefined) grow();
       open = [variable];
       filled = size;
+      openLimit = limit;
       groups.push(open);
     } else {
       open.push(variable);
