@@ -45,6 +45,7 @@ export class NativeEngine implements Engine {
     forwarding: ReadonlySet<string>,
     device: EngineSettings['device'] = 'cpu',
     imageFormats: readonly ImageFormat[] = [],
+    deterministic = false,
   ) {
     this.device = device;
     this.imageFormats = imageFormats;
@@ -52,7 +53,7 @@ export class NativeEngine implements Engine {
     this.addon = addon;
     this.context = context;
     this.forwarding = forwarding;
-    this.ops = new Ops({ addon, context }, forwarding, device);
+    this.ops = new Ops({ addon, context }, forwarding, device, deterministic);
   }
 
   upload(data: HostData, shape: readonly number[], dtype: DType): Handle {
@@ -178,7 +179,7 @@ export class NativeEngine implements Engine {
   }
 
   runBytes(node: Node, shapes: (id: number) => { shape: readonly number[]; dtype: DType }): number {
-    const counting = new Ops(undefined, this.forwarding, this.device);
+    const counting = new Ops(undefined, this.forwarding, this.device, this.ops.deterministic);
     const made = new Map<number, Tensor>();
     const tensorOf = (id: number): Tensor => {
       const { shape, dtype } = shapes(id);

@@ -16,7 +16,8 @@ export function openNativeEngine(settings: EngineSettings = hostFloat32): Engine
   const threads = opThreads(env, availableParallelism());
   const gpu = settings.device === 'gpu' ? gpuSettings(settings.precision, env) : undefined;
   const context = gpu === undefined ? onCpu(addon, threads) : onGpu(addon, gpu, threads);
-  return new NativeEngine(addon, context, opsInPlace(addon, context), settings.device, gpu?.imageFormats);
+  const forwarding = opsInPlace(addon, context);
+  return new NativeEngine(addon, context, forwarding, settings.device, gpu?.imageFormats, gpu?.deterministic);
 }
 
 function onCpu(addon: Addon, threads: number): Context {

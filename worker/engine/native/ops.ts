@@ -44,13 +44,17 @@ export class Ops {
 
   /** Where tensors are computed; kernels differ. */
   readonly device: EngineSettings['device'];
+  /** No op that TensorFlow would refuse because its bits may differ from run to run. */
+  readonly deterministic: boolean;
 
   /** `forwarding`: ops that, given a consumed input, write into its memory; matters where nothing is computed. */
   constructor(
     computing: Computing | undefined,
     forwarding: ReadonlySet<string>,
     device: EngineSettings['device'] = 'cpu',
+    deterministic = false,
   ) {
+    this.deterministic = deterministic;
     this.computing = computing;
     this.forwarding = forwarding;
     this.device = device;

@@ -1,4 +1,4 @@
-import { bool } from '../attributes.ts';
+import { bool, int } from '../attributes.ts';
 import { input, type Kernel } from '../kernel.ts';
 import type { Ops, Tensor } from '../ops.ts';
 
@@ -14,11 +14,39 @@ function crossEntropy(ops: Ops, logits: Tensor, labels: Tensor): [Tensor, Tensor
   return ops.run(op, [logits, labels], [rows, logits], {}, []) as [Tensor, Tensor];
 }
 
+/** Rows of weights; where labels are class indices, rows that are to be released. */
+function weightsOf(ops: Ops, logits: Tensor, labels: Tensor): Tensor {
+  if (labels.dtype !== 'int32') return labels;
+  const [classes, one, zero] = [
+    ops.constant(logits.shape[1] as number, 'int32'),
+    ops.constant(1, 'float32'),
+    ops.constant(0, 'float32'),
+  ];
+  return ops.one('OneHot', [labels, classes, one, zero], logits, { axis: int(-1) });
+}
+
+/** Loss of each row, out of ops that give the same bits in every run. */
+function composedLosses(ops: Ops, logits: Tensor, labels: Tensor): Tensor {
+  const weights = weightsOf(ops, logits, labels);
+  const logarithms = ops.one('LogSoftmax', [logits], logits);
+  const products = ops.one('Mul', [logarithms, weights], logits, {}, [logarithms]);
+  if (weights !== labels) ops.release(weights);
+  const rows = { shape: logits.shape.slice(0, 1), dtype: logits.dtype };
+  const sums = ops.one('Sum', [products, ops.constant([1], 'int32')], rows, {}, [products]);
+  return ops.one('Neg', [sums], sums, {}, [sums]);
+}
+
+function lossesOf(ops: Ops, logits: Tensor, labels: Tensor): Tensor {
+  if (ops.deterministic) return composedLosses(ops, logits, labels);
+  const [losses, gradient] = crossEntropy(ops, logits, labels);
+  ops.release(gradient);
+  return losses;
+}
+
 /** Mean over the rows. */
 const softmaxCrossEntropy: Kernel = (ops, inputs) => {
   const logits = input(inputs, 'logits');
-  const [losses, gradient] = crossEntropy(ops, logits, input(inputs, 'labels'));
-  ops.release(gradient);
+  const losses = lossesOf(ops, logits, input(inputs, 'labels'));
   return ops.one('Mean', [losses, ops.constant([0], 'int32')], { shape: [], dtype: logits.dtype }, {}, [losses]);
 };
 
@@ -32,6 +60,13 @@ const softmaxCrossEntropyGrad: Kernel = (ops, inputs) => {
 };
 
 function sparseGradient(ops: Ops, logits: Tensor, labels: Tensor): Tensor {
+  if (ops.deterministic) {
+    const weights = weightsOf(ops, logits, labels);
+    const probabilities = ops.one('Softmax', [logits], logits);
+    const gradient = ops.one('Sub', [probabilities, weights], logits, {}, [probabilities]);
+    ops.release(weights);
+    return gradient;
+  }
   const [losses, gradient] = crossEntropy(ops, logits, labels);
   ops.release(losses);
   return gradient;
