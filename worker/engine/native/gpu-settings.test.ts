@@ -18,6 +18,20 @@ describe('gpuSettings', () => {
     assert.throws(() => gpuSettings('tf32', { HAYATE_GPU_LAYOUT: 'nchw' }), /"nchw" is none of NHWC, NCHW, plain/);
   });
 
+  it('names everything at once that is not understood', () => {
+    const env = {
+      HAYATE_GPU_MEMORY_LIMIT_MIB: '4 GB',
+      HAYATE_GPU_ALLOCATOR: 'Pool',
+      HAYATE_GPU_DETERMINISTIC: 'yes',
+      HAYATE_GPU_LAYOUT: '',
+    };
+    assert.throws(() => gpuSettings('tf32', env), {
+      code: 'engineMissing',
+      message:
+        'HAYATE_GPU_ALLOCATOR: "Pool" is none of driver, pool; HAYATE_GPU_DETERMINISTIC: "yes" is none of 0, 1; HAYATE_GPU_MEMORY_LIMIT_MIB: "4 GB" is no number of MiB above 0',
+    });
+  });
+
   it('keeps to a limit by the pool, which knows one', () => {
     assert.equal(gpuSettings('tf32', { HAYATE_GPU_MEMORY_LIMIT_MIB: '512' }).allocator, 'pool');
   });

@@ -17,10 +17,11 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /**
  * From the environment: HAYATE_GPU_MEMORY_LIMIT_MIB (which takes the pool), HAYATE_GPU_ALLOCATOR (driver, pool),
- * HAYATE_GPU_DETERMINISTIC (1), HAYATE_GPU_LAYOUT (NHWC, NCHW: that one, whatever is faster; plain: as captured).
- * Throws EngineError `engineMissing` for a layout that there is not.
+ * HAYATE_GPU_DETERMINISTIC (0, 1), HAYATE_GPU_LAYOUT (NHWC, NCHW: that one, whatever is faster; plain: as captured).
+ * Throws EngineError `engineMissing` that names every one that is none of these.
  */
 export function gpuSettings(precision: EngineSettings['precision'], env: Env): GpuSettings {
+  refuseUnknown(env);
   const memoryLimitMib = gpuMemoryLimitMib(env);
   return {
     precision,
@@ -28,7 +29,7 @@ export function gpuSettings(precision: EngineSettings['precision'], env: Env): G
     memoryLimitMib,
     // The driver's allocator does not keep to a limit: a step of 5.2 GB passed one of 4 GB.
     allocator: env['HAYATE_GPU_ALLOCATOR'] === 'pool' || memoryLimitMib !== undefined ? 'pool' : 'driver',
-    imageFormats: imageFormatsOf(env['HAYATE_GPU_LAYOUT'] ?? ''),
+    imageFormats: layouts[env['HAYATE_GPU_LAYOUT'] ?? ''] as readonly ImageFormat[],
   };
 }
 
@@ -38,18 +39,29 @@ export function gpuMemoryLimitMib(env: Env): number | undefined {
   return limitMib > 0 ? limitMib : undefined;
 }
 
-function imageFormatsOf(layout: string): readonly ImageFormat[] {
-  switch (layout) {
-    case '':
-      return ['NHWC', 'NCHW'];
-    case 'NHWC':
-    case 'NCHW':
-      return [layout];
-    case 'plain':
-      return [];
-    default:
-      throw new EngineError('engineMissing', `HAYATE_GPU_LAYOUT: "${layout}" is none of NHWC, NCHW, plain`);
+const layouts: Readonly<Record<string, readonly ImageFormat[]>> = {
+  '': ['NHWC', 'NCHW'],
+  NHWC: ['NHWC'],
+  NCHW: ['NCHW'],
+  plain: [],
+};
+
+const choices: Readonly<Record<string, readonly string[]>> = {
+  HAYATE_GPU_ALLOCATOR: ['driver', 'pool'],
+  HAYATE_GPU_DETERMINISTIC: ['0', '1'],
+  HAYATE_GPU_LAYOUT: Object.keys(layouts).filter((name) => name !== ''),
+};
+
+function refuseUnknown(env: Env): void {
+  const limit = env['HAYATE_GPU_MEMORY_LIMIT_MIB'] ?? '';
+  const problems = Object.entries(choices).flatMap(([name, values]) => {
+    const value = env[name] ?? '';
+    return value === '' || values.includes(value) ? [] : [`${name}: "${value}" is none of ${values.join(', ')}`];
+  });
+  if (limit !== '' && gpuMemoryLimitMib(env) === undefined) {
+    problems.push(`HAYATE_GPU_MEMORY_LIMIT_MIB: "${limit}" is no number of MiB above 0`);
   }
+  if (problems.length > 0) throw new EngineError('engineMissing', problems.join('; '));
 }
 
 /**
