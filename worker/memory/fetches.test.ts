@@ -77,9 +77,9 @@ const isOfFetches = ({ kind }: Event) => kind === 'fetch' || kind === 'release';
 const sumOf = (rooms: ReadonlyMap<number, number>) => [...rooms.values()].reduce((sum, bytes) => sum + bytes, 0);
 
 describe('withFetches', () => {
-  it('never needs over 2 % more than when every sum is fetched right before it is awaited', () => {
+  it('never needs over a tenth more than when every sum is fetched right before it is awaited', () => {
     holds((step) => {
-      assert.ok(planned(step).peak.bytes <= 1.02 * latestPeakBytes(step));
+      assert.ok(planned(step).peak.bytes <= 1.1 * latestPeakBytes(step));
     });
   });
 
@@ -136,7 +136,7 @@ describe('withFetches', () => {
   it('fetches each bucket as early as that allows behind the one awaited before, or in the step before', () => {
     holds((step) => {
       const { steady, baseBytes } = planned(step);
-      const limitBytes = 1.02 * latestPeakBytes(step);
+      const limitBytes = 1.1 * latestPeakBytes(step);
       const carried = carriedRooms(step, steady);
       steady.events.forEach((event, at) => {
         const before = steady.events[at - 1];
