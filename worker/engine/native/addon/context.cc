@@ -29,6 +29,8 @@ void SetAttribute(TFE_Op* op, const Attribute& attribute) {
 
 Context::Context(const ContextOptions& options) : placement_(options.device), host_(OpenHost(options.threads)) {
   const SignalsHeld held;
+  const bool on_gpu = placement_.find("GPU") != std::string::npos;
+  if (on_gpu) ExpectGpu();
   Status status;
   TFE_ContextOptions* contextOptions = TFE_NewContextOptions();
   if (!options.config.empty()) {
@@ -38,7 +40,7 @@ Context::Context(const ContextOptions& options) : placement_(options.device), ho
   TFE_DeleteContextOptions(contextOptions);
   status.Check();
   device_ = host_.get();
-  if (placement_.find("GPU") == std::string::npos) {
+  if (!on_gpu) {
     split_ = std::make_unique<BatchSplit>(placement_, *host_, options.threads);
     return;
   }

@@ -140,7 +140,11 @@ class Device {
 // Memory of the host; `threads` are for kernels of our own.
 std::unique_ptr<Device> OpenHost(int threads);
 
-// The GPU that the context computes on. Throws Failure where this build or this machine has none.
+// Throws Failure where this build or this machine has no GPU, or more than one: before TensorFlow looks for them, which
+// would say more than a person needs.
+void ExpectGpu();
+
+// The GPU that the context computes on, which must be expected. Throws Failure where TensorFlow cannot use it.
 std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, Precision precision);
 
 }  // namespace hayate

@@ -315,7 +315,7 @@ class GpuDevice : public Device {
 
 }  // namespace
 
-std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, Precision precision) {
+void ExpectGpu() {
   const cuda::Driver& driver = cuda::Load();
   int count = 0;
   cuda::Check(driver.init(0), "starting the NVIDIA driver");
@@ -323,6 +323,10 @@ std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, P
   if (count != 1) {
     throw Failure(TF_FAILED_PRECONDITION, std::to_string(count) + " GPUs are visible where there must be one");
   }
+}
+
+std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, Precision precision) {
+  const cuda::Driver& driver = cuda::Load();
   tf::EagerContext* const eager = tf::ContextFromInterface(tf::unwrap(context));
   tf::Device* device = nullptr;
   if (!eager->FindDeviceFromName(name.c_str(), &device).ok()) {
