@@ -47,6 +47,19 @@ describe('workers on the native engine', function () {
     assert.ok(first!.accuracy! > 0.5, `accuracy ${first!.accuracy}`);
   });
 
+  it('exit 15 where no GPU answers, and say so themselves: nothing of TensorFlow comes before it', async function () {
+    const problem = stagingProblem(env, 'gpu');
+    if (problem !== undefined) {
+      console.log(`      left out: ${problem}`);
+      this.skip();
+    }
+    const [only] = rig.start({ worldSize: 1, device: 'gpu', env: { ...places, CUDA_VISIBLE_DEVICES: '' } });
+    const { code, termination } = await only!.ended;
+    assert.equal(code, 15, only!.output);
+    assert.match(termination?.message ?? '', /the GPU cannot be used: .*npm run native -- doctor/);
+    assert.doesNotMatch(only!.output, /^[EWIF]\d{4} /m);
+  });
+
   it('exit 15 where the engine is not staged, and say how to stage it', async () => {
     const nowhere = { HAYATE_ENGINE: 'native', XDG_CACHE_HOME: rig.directory };
     const [only] = rig.start({ worldSize: 1, env: nowhere });
