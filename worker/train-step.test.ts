@@ -9,7 +9,7 @@ import { readNow } from './compute/readers.ts';
 import { plain } from './compute/small-programs.ts';
 import { Weights } from './compute/weights.ts';
 import { Departures } from './departures.ts';
-import type { Engine } from './engine/engine.ts';
+import { type Engine, EngineError } from './engine/engine.ts';
 import { fetching } from './engine/fetching.ts';
 import { openEngine } from './engine/open.ts';
 import type { Stream } from './memory/event.ts';
@@ -100,6 +100,23 @@ async function train(worldSize: number, open = near, change = (drain: Stream) =>
 }
 
 describe('trainStep', () => {
+  it('says at which event of the plan an engine failed', async () => {
+    const [{ training, context, batches }] = (await openGroup(1, near)) as [Awaited<ReturnType<typeof openGroup>>[0]];
+    const feeds = feedsOf(context.graph, batches.next().value as Batch, 'step 0');
+    const engine = Object.create(context.engine, {
+      run: {
+        value: () => {
+          throw new EngineError('outOfMemory', 'no memory left');
+        },
+      },
+    }) as Engine;
+    const failing = () => trainStep(training.plan.first, { ...context, engine }, feeds, 0);
+    assert.throws(failing, {
+      code: 'outOfMemory',
+      message: /^no memory left \(at \w+ → \[[\d, ]+\] \(layer \d+, forward\), event \d+ of \d+ of a step, with /,
+    });
+  });
+
   it('brings four ranks to the same bits, and within 1e-5 of one process that trains on the whole batch', async () => {
     const [first, ...others] = await train(4);
     for (const other of others) assert.deepEqual(other, first);

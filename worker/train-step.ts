@@ -3,8 +3,9 @@ import type { Exchange } from './communication/exchange.ts';
 import type { Departures } from './departures.ts';
 import { drawInto, uniformOf } from './engine/draw.ts';
 import type { Engine, Handle, HostData, Sum, Transfer } from './engine/engine.ts';
+import { withEvent } from './failed-event.ts';
 import type { Draw, Graph, Node, Value } from './graph/graph.ts';
-import type { Stream } from './memory/event.ts';
+import type { Event, Stream } from './memory/event.ts';
 import type { Ledger } from './memory/ledger.ts';
 
 /** Everything that a step works on. */
@@ -50,69 +51,76 @@ export interface StepResult {
  * belong to the step before. `batch` is in the order of the graph's feeds.
  */
 export function trainStep(stream: Stream, on: StepContext, batch: readonly HostData[], step: number): StepResult {
-  const { graph, engine, exchange, ledger, departures, arrivals } = on;
   const result: StepResult = { exposedSeconds: 0, read: [] };
-
   for (const [index, event] of stream.events.entries()) {
-    switch (event.kind) {
-      case 'fetch':
-        arrivals.fetch(event);
-        break;
-      case 'await':
-        departures.submitAll(() => arrivals.startArrived());
-        result.exposedSeconds += exchange.await(event.bucket);
-        arrivals.start(event.bucket);
-        break;
-      case 'update':
-        for (const { sum, first } of arrivals.sumsOf(event)) {
-          on.optimizer.update(event.variable, sum, step - 1, first);
-        }
-        break;
-      case 'average':
-        for (const { sum, first } of arrivals.sumsOf(event)) {
-          on.optimizer.average(event.variable, sum, step - 1, first);
-        }
-        break;
-      case 'release':
-        arrivals.release(event.bucket);
-        break;
-      case 'apply':
-        on.optimizer.apply(event.variable, ledger.handleOf(event.value), step);
-        break;
-      case 'feed':
-        upload(on, event.value, batch[event.feed] as HostData);
-        break;
-      case 'draw':
-        draw(on, event.value, event.draw, step);
-        break;
-      case 'run': {
-        const node = graph.nodes[event.node] as Node;
-        ledger.holdAll(node.outputs, engine.run(node, ledger.inputsOf(node)));
-        break;
-      }
-      case 'free':
-        ledger.release(event.value);
-        break;
-      case 'handOver': {
-        const { bucket, offset, length } = event;
-        const target = exchange.outgoing(bucket).subarray(offset, offset + length);
-        departures.sent(engine.send(ledger.handleOf(event.value), target));
-        break;
-      }
-      case 'submit':
-        departures.submit(event.bucket); // these gradients leave while we go on
-        break;
-      case 'read':
-        result.read.push(on.reader(ledger.handleOf(event.value), result.read.length));
-        break;
-      default:
-        assertNever(event);
+    try {
+      happen(event, on, batch, step, result);
+    } catch (error) {
+      throw withEvent(error, on.graph, stream, index);
     }
-    ledger.compare(event, stream.liveBytes[index] as number);
-    departures.submitArrived();
-    arrivals.startArrived();
+    on.ledger.compare(event, stream.liveBytes[index] as number);
+    on.departures.submitArrived();
+    on.arrivals.startArrived();
   }
   return result;
+}
+
+function happen(event: Event, on: StepContext, batch: readonly HostData[], step: number, result: StepResult): void {
+  const { graph, engine, exchange, ledger, departures, arrivals } = on;
+  switch (event.kind) {
+    case 'fetch':
+      arrivals.fetch(event);
+      break;
+    case 'await':
+      departures.submitAll(() => arrivals.startArrived());
+      result.exposedSeconds += exchange.await(event.bucket);
+      arrivals.start(event.bucket);
+      break;
+    case 'update':
+      for (const { sum, first } of arrivals.sumsOf(event)) {
+        on.optimizer.update(event.variable, sum, step - 1, first);
+      }
+      break;
+    case 'average':
+      for (const { sum, first } of arrivals.sumsOf(event)) {
+        on.optimizer.average(event.variable, sum, step - 1, first);
+      }
+      break;
+    case 'release':
+      arrivals.release(event.bucket);
+      break;
+    case 'apply':
+      on.optimizer.apply(event.variable, ledger.handleOf(event.value), step);
+      break;
+    case 'feed':
+      upload(on, event.value, batch[event.feed] as HostData);
+      break;
+    case 'draw':
+      draw(on, event.value, event.draw, step);
+      break;
+    case 'run': {
+      const node = graph.nodes[event.node] as Node;
+      ledger.holdAll(node.outputs, engine.run(node, ledger.inputsOf(node)));
+      break;
+    }
+    case 'free':
+      ledger.release(event.value);
+      break;
+    case 'handOver': {
+      const { bucket, offset, length } = event;
+      const target = exchange.outgoing(bucket).subarray(offset, offset + length);
+      departures.sent(engine.send(ledger.handleOf(event.value), target));
+      break;
+    }
+    case 'submit':
+      departures.submit(event.bucket); // these gradients leave while we go on
+      break;
+    case 'read':
+      result.read.push(on.reader(ledger.handleOf(event.value), result.read.length));
+      break;
+    default:
+      assertNever(event);
+  }
 }
 
 function upload({ graph, engine, ledger }: StepContext, id: number, data: HostData): void {

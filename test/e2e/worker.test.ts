@@ -115,12 +115,15 @@ describe('worker processes', function () {
     assert.match(said, /NaN|finite/);
   });
 
-  it('end with 12 where memory runs out in the middle of a step, and name the kernel', async () => {
+  it('end with 12 where memory runs out in the middle of a step, and name the kernel, its shape and its place in the plan', async () => {
     const [only] = rig.start({ worldSize: 1, program: large, globalBatchSize: 4096, env: { HAYATE_ENGINE: 'wasm' } });
     const { code, termination } = await only!.ended;
     assert.equal(code, 12, only!.output);
     assert.deepEqual([termination?.class, termination?.reason], ['outOfMemory', 'OutOfMemory']);
-    assert.match(termination?.message ?? '', /^no memory left while running \w+; use a smaller batch or more ranks$/);
+    assert.match(
+      termination?.message ?? '',
+      /^no memory left while running (\w+); use a smaller batch or more ranks \(at \1 → \[\d+, \d+\] \(layer 1, forward\), event \d+ of/,
+    );
     assert.ok(!readdirSync(rig.directory).includes('checkpoints'));
   });
 
