@@ -55,50 +55,49 @@ napi_value Costs(const Call& call) {
   return NumbersValue(call.env, numbers);
 }
 
+std::vector<int64_t> ResultShape(const Convolution& c) {
+  const bool first = c.channels_first != 0;
+  const auto picture = [&](int64_t height, int64_t width, int64_t channels) -> std::vector<int64_t> {
+    if (first) return {c.batch, channels, height, width};
+    return {c.batch, height, width, channels};
+  };
+  switch (c.product) {
+    case Product::kForward:
+      return picture(c.out_height, c.out_width, c.out_channels);
+    case Product::kInputGradient:
+      return picture(c.in_height, c.in_width, c.in_channels);
+    case Product::kFilterGradient:
+      if (first) return {c.out_channels, c.in_channels, c.filter_height, c.filter_width};
+      return {c.out_channels, c.filter_height, c.filter_width, c.in_channels};
+  }
+  Refuse("there is no such product of a convolution");
+}
+
 // convolve(context, convolution, tensor, tensor, most bytes of workspace) → tensor, or 0 where this device knows no
 // way. Tensors: image and filter for forward, upstream and filter for an input's gradient, image and upstream for a filter's.
 napi_value Convolve(const Call& call) {
   Context& context = call.context();
   const Convolution& c = Prepared(call);
-  const bool first = c.channels_first != 0;
   const double most_bytes = Number(call.env, call[4], "most bytes");
-  const auto picture = [&](int64_t height, int64_t width, int64_t channels) -> std::vector<int64_t> {
-    if (first) return {c.batch, channels, height, width};
-    return {c.batch, height, width, channels};
+  const int64_t most = most_bytes >= 0 ? static_cast<int64_t>(std::min(most_bytes, 9.0e15)) : 0;
+  const auto given = [&](size_t argument, int64_t length) {
+    return Floats(context, call.tensor(argument), static_cast<size_t>(length));
   };
-  const auto given = [&](size_t argument, int64_t length) { return Floats(context, call.tensor(argument), length); };
-  TensorId result = 0;
-  const auto made = [&](const std::vector<int64_t>& shape, int64_t length) {
-    result = context.Allocate(TF_FLOAT, shape);
-    return Floats(context, result, length);
-  };
+  Result result(context, ResultShape(c));
   ConvolutionTensors tensors{};
   switch (c.product) {
     case Product::kForward:
-      tensors = {given(2, c.ImageElements()), given(3, c.FilterElements()), nullptr};
-      tensors.upstream = made(picture(c.out_height, c.out_width, c.out_channels), c.UpstreamElements());
+      tensors = {given(2, c.ImageElements()), given(3, c.FilterElements()), result.numbers()};
       break;
     case Product::kInputGradient:
-      tensors = {nullptr, given(3, c.FilterElements()), given(2, c.UpstreamElements())};
-      tensors.image = made(picture(c.in_height, c.in_width, c.in_channels), c.ImageElements());
+      tensors = {result.numbers(), given(3, c.FilterElements()), given(2, c.UpstreamElements())};
       break;
     case Product::kFilterGradient:
-      tensors = {given(2, c.ImageElements()), nullptr, given(3, c.UpstreamElements())};
-      tensors.filter = made(first ? std::vector<int64_t>{c.out_channels, c.in_channels, c.filter_height, c.filter_width}
-                                  : std::vector<int64_t>{c.out_channels, c.filter_height, c.filter_width, c.in_channels},
-                            c.FilterElements());
+      tensors = {given(2, c.ImageElements()), result.numbers(), given(3, c.UpstreamElements())};
       break;
   }
-  bool done = false;
-  try {
-    const double most = most_bytes >= 0 ? std::min(most_bytes, 9.0e15) : 0;
-    done = context.device().Convolve(c, tensors, static_cast<int64_t>(most));
-  } catch (...) {
-    context.Delete(result);
-    throw;
-  }
-  if (!done) context.Delete(result);
-  return NumberValue(call.env, done ? static_cast<double>(result) : 0);
+  const bool done = context.device().Convolve(c, tensors, most);
+  return done ? result.Kept(call.env) : NumberValue(call.env, 0);
 }
 
 }  // namespace

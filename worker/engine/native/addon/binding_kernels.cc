@@ -181,10 +181,9 @@ napi_value ReluGradient(const Call& call) {
   const size_t length = context.Memory(call.tensor(1)).bytes / sizeof(float);
   const auto floats = [&](size_t at) { return Floats(context, call.tensor(at), length); };
   const float *dy = floats(1), *y = floats(2), *more = call.tensor(3) == 0 ? nullptr : floats(3);
-  const TensorId result = context.Allocate(TF_FLOAT, context.Shape(call.tensor(1)));
-  float* target = Floats(context, result, length);
-  context.device().ReluGrad(dy, more, y, target, static_cast<int64_t>(length));
-  return NumberValue(call.env, static_cast<double>(result));
+  Result result(context, context.Shape(call.tensor(1)));
+  context.device().ReluGrad(dy, more, y, result.numbers(), static_cast<int64_t>(length));
+  return result.Kept(call.env);
 }
 
 // New tensors: one like the first of the call's, and `count` with a number a channel.

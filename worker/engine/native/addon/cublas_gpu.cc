@@ -1,9 +1,8 @@
 #include "cublas_gpu.h"
 
-#include <dlfcn.h>
-
 #include <string>
 
+#include "dynamic_library_gpu.h"
 #include "failure.h"
 
 namespace hayate {
@@ -22,22 +21,15 @@ struct Library {
                  float*, int);
 };
 
-template <typename F>
-void Find(void* library, const char* name, F* function) {
-  *function = reinterpret_cast<F>(dlsym(library, name));
-  if (*function == nullptr) throw Failure(TF_FAILED_PRECONDITION, std::string("cuBLAS lacks ") + name);
-}
-
 const Library& Load() {
   static const Library library = [] {
-    void* const found = dlopen("libcublas.so.12", RTLD_NOW | RTLD_GLOBAL);
-    if (found == nullptr) throw Failure(TF_FAILED_PRECONDITION, std::string("cuBLAS cannot be loaded: ") + dlerror());
+    const DynamicLibrary found({"libcublas.so.12"}, "cuBLAS");
     Library l{};
-    Find(found, "cublasCreate_v2", &l.create);
-    Find(found, "cublasDestroy_v2", &l.destroy);
-    Find(found, "cublasSetStream_v2", &l.set_stream);
-    Find(found, "cublasSetMathMode", &l.set_math);
-    Find(found, "cublasSgemm_v2", &l.product);
+    found.Find("cublasCreate_v2", &l.create);
+    found.Find("cublasDestroy_v2", &l.destroy);
+    found.Find("cublasSetStream_v2", &l.set_stream);
+    found.Find("cublasSetMathMode", &l.set_math);
+    found.Find("cublasSgemm_v2", &l.product);
     return l;
   }();
   return library;

@@ -1,63 +1,46 @@
 #include "cuda_driver_gpu.h"
 
-#include <dlfcn.h>
-
-#include <vector>
-
+#include "dynamic_library_gpu.h"
 #include "failure.h"
 
 namespace hayate::cuda {
 namespace {
 
-void* Open(const std::vector<const char*>& names, const char* what) {
-  for (const char* const name : names) {
-    void* const library = dlopen(name, RTLD_NOW | RTLD_GLOBAL);
-    if (library != nullptr) return library;
-  }
-  throw Failure(TF_FAILED_PRECONDITION, std::string(what) + " cannot be loaded: " + dlerror());
-}
-
-template <typename F>
-void Find(void* library, const char* name, F* function) {
-  *function = reinterpret_cast<F>(dlsym(library, name));
-  if (*function == nullptr) throw Failure(TF_FAILED_PRECONDITION, std::string("the NVIDIA driver lacks ") + name);
-}
-
 Driver FindAll() {
-  void* const library = Open({"libcuda.so.1"}, "the NVIDIA driver");
+  const DynamicLibrary library({"libcuda.so.1"}, "the NVIDIA driver");
   Driver d{};
-  Find(library, "cuInit", &d.init);
-  Find(library, "cuDeviceGetCount", &d.device_count);
-  Find(library, "cuDeviceGet", &d.device_get);
-  Find(library, "cuDeviceGetAttribute", &d.device_attribute);
-  Find(library, "cuDevicePrimaryCtxRetain", &d.primary_context);
-  Find(library, "cuDevicePrimaryCtxRelease_v2", &d.release_context);
-  Find(library, "cuCtxSetCurrent", &d.set_context);
-  Find(library, "cuGetErrorString", &d.error_text);
-  Find(library, "cuStreamCreate", &d.stream_create);
-  Find(library, "cuStreamDestroy_v2", &d.stream_destroy);
-  Find(library, "cuStreamWaitEvent", &d.stream_wait);
-  Find(library, "cuStreamSynchronize", &d.stream_synchronize);
-  Find(library, "cuEventCreate", &d.event_create);
-  Find(library, "cuEventDestroy_v2", &d.event_destroy);
-  Find(library, "cuEventRecord", &d.event_record);
-  Find(library, "cuEventQuery", &d.event_query);
-  Find(library, "cuEventSynchronize", &d.event_synchronize);
-  Find(library, "cuEventElapsedTime", &d.event_elapsed);
-  Find(library, "cuMemcpyHtoDAsync_v2", &d.to_device);
-  Find(library, "cuMemcpyDtoHAsync_v2", &d.to_host);
-  Find(library, "cuMemcpyDtoDAsync_v2", &d.on_device);
-  Find(library, "cuMemAlloc_v2", &d.memory_allocate);
-  Find(library, "cuMemFree_v2", &d.memory_free);
-  Find(library, "cuMemHostAlloc", &d.host_allocate);
-  Find(library, "cuMemFreeHost", &d.host_free);
-  Find(library, "cuMemHostRegister_v2", &d.host_register);
-  Find(library, "cuMemHostUnregister", &d.host_unregister);
-  Find(library, "cuMemHostGetDevicePointer_v2", &d.host_address);
-  Find(library, "cuModuleLoadData", &d.module_load);
-  Find(library, "cuModuleUnload", &d.module_unload);
-  Find(library, "cuModuleGetFunction", &d.module_function);
-  Find(library, "cuLaunchKernel", &d.launch);
+  library.Find("cuInit", &d.init);
+  library.Find("cuDeviceGetCount", &d.device_count);
+  library.Find("cuDeviceGet", &d.device_get);
+  library.Find("cuDeviceGetAttribute", &d.device_attribute);
+  library.Find("cuDevicePrimaryCtxRetain", &d.primary_context);
+  library.Find("cuDevicePrimaryCtxRelease_v2", &d.release_context);
+  library.Find("cuCtxSetCurrent", &d.set_context);
+  library.Find("cuGetErrorString", &d.error_text);
+  library.Find("cuStreamCreate", &d.stream_create);
+  library.Find("cuStreamDestroy_v2", &d.stream_destroy);
+  library.Find("cuStreamWaitEvent", &d.stream_wait);
+  library.Find("cuStreamSynchronize", &d.stream_synchronize);
+  library.Find("cuEventCreate", &d.event_create);
+  library.Find("cuEventDestroy_v2", &d.event_destroy);
+  library.Find("cuEventRecord", &d.event_record);
+  library.Find("cuEventQuery", &d.event_query);
+  library.Find("cuEventSynchronize", &d.event_synchronize);
+  library.Find("cuEventElapsedTime", &d.event_elapsed);
+  library.Find("cuMemcpyHtoDAsync_v2", &d.to_device);
+  library.Find("cuMemcpyDtoHAsync_v2", &d.to_host);
+  library.Find("cuMemcpyDtoDAsync_v2", &d.on_device);
+  library.Find("cuMemAlloc_v2", &d.memory_allocate);
+  library.Find("cuMemFree_v2", &d.memory_free);
+  library.Find("cuMemHostAlloc", &d.host_allocate);
+  library.Find("cuMemFreeHost", &d.host_free);
+  library.Find("cuMemHostRegister_v2", &d.host_register);
+  library.Find("cuMemHostUnregister", &d.host_unregister);
+  library.Find("cuMemHostGetDevicePointer_v2", &d.host_address);
+  library.Find("cuModuleLoadData", &d.module_load);
+  library.Find("cuModuleUnload", &d.module_unload);
+  library.Find("cuModuleGetFunction", &d.module_function);
+  library.Find("cuLaunchKernel", &d.launch);
   return d;
 }
 
@@ -74,16 +57,16 @@ struct Compiler {
 
 const Compiler& LoadCompiler() {
   static const Compiler compiler = [] {
-    void* const library = Open({"libnvrtc.so.12", "libnvrtc.so.13"}, "CUDA's run-time compiler (libnvrtc)");
+    const DynamicLibrary library({"libnvrtc.so.12", "libnvrtc.so.13"}, "CUDA's run-time compiler (libnvrtc)");
     Compiler c{};
-    Find(library, "nvrtcGetErrorString", &c.error_text);
-    Find(library, "nvrtcCreateProgram", &c.create);
-    Find(library, "nvrtcDestroyProgram", &c.destroy);
-    Find(library, "nvrtcCompileProgram", &c.compile);
-    Find(library, "nvrtcGetProgramLogSize", &c.log_size);
-    Find(library, "nvrtcGetProgramLog", &c.log);
-    Find(library, "nvrtcGetCUBINSize", &c.code_size);
-    Find(library, "nvrtcGetCUBIN", &c.code);
+    library.Find("nvrtcGetErrorString", &c.error_text);
+    library.Find("nvrtcCreateProgram", &c.create);
+    library.Find("nvrtcDestroyProgram", &c.destroy);
+    library.Find("nvrtcCompileProgram", &c.compile);
+    library.Find("nvrtcGetProgramLogSize", &c.log_size);
+    library.Find("nvrtcGetProgramLog", &c.log);
+    library.Find("nvrtcGetCUBINSize", &c.code_size);
+    library.Find("nvrtcGetCUBIN", &c.code);
     return c;
   }();
   return compiler;

@@ -1,32 +1,24 @@
 #include "cudnn_gpu.h"
 
-#include <dlfcn.h>
-
+#include "dynamic_library_gpu.h"
 #include "failure.h"
 
 namespace hayate::cudnn {
 namespace {
 
-template <typename F>
-void Find(void* library, const char* name, F* function) {
-  *function = reinterpret_cast<F>(dlsym(library, name));
-  if (*function == nullptr) throw Failure(TF_FAILED_PRECONDITION, std::string("cuDNN lacks ") + name);
-}
-
 Library FindAll() {
-  void* const library = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_GLOBAL);
-  if (library == nullptr) throw Failure(TF_FAILED_PRECONDITION, std::string("cuDNN cannot be loaded: ") + dlerror());
+  const DynamicLibrary library({"libcudnn.so.9"}, "cuDNN");
   Library l{};
-  Find(library, "cudnnCreate", &l.create);
-  Find(library, "cudnnDestroy", &l.destroy);
-  Find(library, "cudnnSetStream", &l.set_stream);
-  Find(library, "cudnnGetErrorString", &l.error_text);
-  Find(library, "cudnnBackendCreateDescriptor", &l.make);
-  Find(library, "cudnnBackendDestroyDescriptor", &l.drop);
-  Find(library, "cudnnBackendSetAttribute", &l.set);
-  Find(library, "cudnnBackendGetAttribute", &l.get);
-  Find(library, "cudnnBackendFinalize", &l.finalize);
-  Find(library, "cudnnBackendExecute", &l.execute);
+  library.Find("cudnnCreate", &l.create);
+  library.Find("cudnnDestroy", &l.destroy);
+  library.Find("cudnnSetStream", &l.set_stream);
+  library.Find("cudnnGetErrorString", &l.error_text);
+  library.Find("cudnnBackendCreateDescriptor", &l.make);
+  library.Find("cudnnBackendDestroyDescriptor", &l.drop);
+  library.Find("cudnnBackendSetAttribute", &l.set);
+  library.Find("cudnnBackendGetAttribute", &l.get);
+  library.Find("cudnnBackendFinalize", &l.finalize);
+  library.Find("cudnnBackendExecute", &l.execute);
   return l;
 }
 
