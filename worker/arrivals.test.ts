@@ -22,7 +22,8 @@ const numbersIn = (sum: Sum) => (sum instanceof Float32Array ? [...sum] : sum);
 describe('Arrivals', () => {
   it('takes a sum that nobody fetched from the exchange', () => {
     const { arrivals } = rig();
-    assert.deepEqual(numbersIn(arrivals.sumsOf({ bucket: 0, offset: 1, length: 2 })[0]!.sum), [2, 3]);
+    const [{ sum, first } = assert.fail()] = arrivals.sumsOf({ first: 5, bucket: 0, offset: 1, length: 2 });
+    assert.deepEqual([numbersIn(sum), first], [[2, 3], 5]);
   });
 
   it('copies what has arrived, once, a bucket in the order of fetching', () => {
@@ -39,12 +40,12 @@ describe('Arrivals', () => {
     arrivals.startArrived();
     arrivals.startArrived();
     assert.deepEqual(log, ['5 6 into room of 2', '1 2 3 into room of 3', '4 into room of 1']);
-    assert.deepEqual(arrivals.sumsOf({ bucket: 0, offset: 0, length: 2 }), [
+    assert.deepEqual(arrivals.sumsOf({ first: 0, bucket: 0, offset: 0, length: 2 }), [
       { sum: { handle: 'room of 3', offset: 0, length: 2 }, first: 0 },
     ]);
-    assert.deepEqual(arrivals.sumsOf({ bucket: 0, offset: 1, length: 3 }), [
-      { sum: { handle: 'room of 3', offset: 1, length: 2 }, first: 0 },
-      { sum: { handle: 'room of 1', offset: 0, length: 1 }, first: 2 },
+    assert.deepEqual(arrivals.sumsOf({ first: 7, bucket: 0, offset: 1, length: 3 }), [
+      { sum: { handle: 'room of 3', offset: 1, length: 2 }, first: 7 },
+      { sum: { handle: 'room of 1', offset: 0, length: 1 }, first: 9 },
     ]);
   });
 
@@ -55,6 +56,6 @@ describe('Arrivals', () => {
     arrivals.start(1);
     arrivals.release(1);
     assert.deepEqual(log, ['5 6 into room of 2', 'free room of 2']);
-    assert.deepEqual(numbersIn(arrivals.sumsOf({ bucket: 1, offset: 0, length: 1 })[0]!.sum), [5]);
+    assert.deepEqual(numbersIn(arrivals.sumsOf({ first: 0, bucket: 1, offset: 0, length: 1 })[0]!.sum), [5]);
   });
 });

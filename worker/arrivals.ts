@@ -11,7 +11,15 @@ interface Room {
 
 interface Piece {
   sum: Sum;
+  /** Element of the variable that the piece begins with. */
   first: number;
+}
+
+interface Part {
+  first: number;
+  bucket: number;
+  offset: number;
+  length: number;
 }
 
 /**
@@ -54,17 +62,17 @@ export class Arrivals {
     for (const room of due) this.#fill(room);
   }
 
-  /** Where a part of an awaited bucket's sum is: in pieces, with the place of each in the part. */
-  sumsOf({ bucket, offset, length }: { bucket: number; offset: number; length: number }): Piece[] {
+  /** Where a part of an awaited bucket's sum is, which belongs to its variable from element `first` on: in pieces. */
+  sumsOf({ first, bucket, offset, length }: Part): Piece[] {
     const rooms = this.#rooms.get(bucket);
     if (rooms === undefined) {
-      return [{ sum: this.#exchange.sum(bucket).subarray(offset, offset + length), first: 0 }];
+      return [{ sum: this.#exchange.sum(bucket).subarray(offset, offset + length), first }];
     }
     return rooms.flatMap((room): Piece[] => {
       const [start, end] = [Math.max(offset, room.offset), Math.min(offset + length, room.end)];
       if (start >= end) return [];
       const sum = { handle: room.handle, offset: start - room.offset, length: end - start };
-      return [{ sum, first: start - offset }];
+      return [{ sum, first: first + start - offset }];
     });
   }
 

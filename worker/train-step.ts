@@ -107,9 +107,9 @@ function happen(event: Event, on: StepContext, batch: readonly HostData[], step:
       ledger.release(event.value);
       break;
     case 'handOver': {
-      const { bucket, offset, length } = event;
+      const { first, bucket, offset, length } = event;
       const target = exchange.outgoing(bucket).subarray(offset, offset + length);
-      departures.sent(engine.send(ledger.handleOf(event.value), target));
+      departures.sent(engine.send(ledger.handleOf(event.value), target, first));
       break;
     }
     case 'submit':

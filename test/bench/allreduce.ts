@@ -105,7 +105,7 @@ function planOf(
     layer: id,
     priority: 0 - id,
     elements,
-    parts: [{ variable: id, offset: 0, length: elements }],
+    parts: [{ variable: id, first: 0, offset: 0, length: elements }],
   });
   const inputs = { worldSize: settings.world, constants, order: 'Priority', algorithm } as const;
   const plan = planExchange({ ...inputs, buckets: [bucket(0, 16), bucket(timed, bytes / 4)] });

@@ -20,6 +20,7 @@ export type ToRank =
       globalBatchSize: number;
       worldSize: number;
       bucketBytes: number;
+      mostBytes: number | undefined;
       optimizer: OptimizerSettings | undefined;
       /** The rank's engine fetches its sums. */
       fetches: boolean;
@@ -33,7 +34,7 @@ export type FromRank =
 let training: Training | undefined;
 
 async function plan(request: Extract<ToRank, { kind: 'plan' }>): Promise<FromRank> {
-  const { globalBatchSize, worldSize, bucketBytes, optimizer, fetches } = request;
+  const { globalBatchSize, worldSize, bucketBytes, mostBytes, optimizer, fetches } = request;
   training?.request.engine.dispose();
   const own = await loadProgram({ builtin: 'mnist' }, import.meta.dirname);
   const program = optimizer === undefined ? own : { ...own, optimizer: () => optimizer };
@@ -50,7 +51,7 @@ async function plan(request: Extract<ToRank, { kind: 'plan' }>): Promise<FromRan
   const { graph, initial } = made;
   const elements = new Map(initial.tensors.map(({ name, data }) => [name, data.length]));
   const sizes = graph.variables.map(({ index, layer, name }) => ({ index, layer, elements: elements.get(name) ?? 0 }));
-  const buckets = planBuckets(sizes, { bucketBytes });
+  const buckets = planBuckets(sizes, { bucketBytes, ...(mostBytes !== undefined && { mostBytes }) });
   const optimizerSlots = slotNamesOf(made.optimizer.kind).length;
   const steps = planStep({
     graph,

@@ -23,6 +23,7 @@ const constants: LinkConstants = {
 interface Setting {
   algorithm: ExchangeInputs['algorithm'];
   bucketBytes: number;
+  mostBytes?: number;
   order?: ExchangeInputs['order'];
   chunkBytes?: number;
   /** Milliseconds by which rank r's n-th gradient leaves late, over and over. */
@@ -63,12 +64,21 @@ class Ranks {
 
   /** Trains from the start; returns every rank's weights, and which collectives carried the gradients. */
   async train(setting: Setting) {
-    const { algorithm, bucketBytes, order = 'Priority', chunkBytes, lateMs = () => [0], optimizer } = setting;
+    const {
+      algorithm,
+      bucketBytes,
+      mostBytes,
+      order = 'Priority',
+      chunkBytes,
+      lateMs = () => [0],
+      optimizer,
+    } = setting;
     const size = this.#lanes.length;
     const planned = await Promise.all(
       this.#threads.map((thread, rank) => {
         const fetches = rank % 2 === 1;
-        return ask(thread, { kind: 'plan', globalBatchSize, worldSize: size, bucketBytes, optimizer, fetches });
+        const limits = { bucketBytes, mostBytes };
+        return ask(thread, { kind: 'plan', globalBatchSize, worldSize: size, ...limits, optimizer, fetches });
       }),
     );
     const buckets = planned[0]?.kind === 'planned' ? planned[0].buckets : [];
@@ -147,6 +157,12 @@ describe('weights after 20 steps on 4 ranks', function () {
   it('are the same bits with a bucket a tensor, sent in order of readiness', async () => {
     const { buckets } = await exact({ algorithm: 'GatherSum', bucketBytes: 1, order: 'Fifo' });
     assert.ok(buckets >= 6, `${buckets} buckets`);
+  });
+
+  it('are the same bits when every large tensor is divided over several buckets', async () => {
+    const lateMs = (rank: number) => [0, 0, rank % 2, 0, 0];
+    const { buckets } = await exact({ algorithm: 'Auto', bucketBytes: 16 << 10, mostBytes: 1024, lateMs });
+    assert.ok(buckets >= 30, `${buckets} buckets`);
   });
 
   it('are the same bits when gradients arrive in ever other orders', async () => {

@@ -2,7 +2,6 @@ import { compareUrgency, type Urgency } from './schedule/priority.ts';
 import type { ExchangePlan } from './schedule/types.ts';
 
 export interface QueuedSend extends Urgency {
-  bucket: number;
   step: number;
   bytes: number;
 }

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import type { TrainingState } from '../checkpoint/state.ts';
 import type { Exchange } from '../communication/exchange.ts';
+import { planBuckets } from '../communication/schedule/buckets.ts';
 import type { Engine } from '../engine/engine.ts';
 import { fetching } from '../engine/fetching.ts';
 import { openEngine } from '../engine/open.ts';
+import { planStep } from '../memory/plan.ts';
 import mnist from '../program/builtin/mnist.ts';
 import type { Batch, TrainingProgram } from '../program/define.ts';
-import { buildTraining, type Training } from './build.ts';
+import { buildTraining, nodeBytes, type Training } from './build.ts';
 import { failureOf } from './failure.ts';
 import { loopback } from './loopback.ts';
 import type { FromCompute } from './messages.ts';
@@ -112,6 +114,62 @@ describe('runTraining', () => {
     }
     assert.deepEqual(states[1], states[0]);
     assert.deepEqual(states[2], states[0]);
+  });
+
+  describe('with every gradient above 64 bytes divided', () => {
+    const divided = async (fetches: boolean): Promise<Training> => {
+      const training = await build(everything, 8);
+      const { graph, initial, request } = training;
+      const elements = new Map(initial.tensors.map(({ name, data }) => [name, data.length]));
+      const sizes = graph.variables.map(({ index, layer, name }) => ({ index, layer, elements: elements.get(name)! }));
+      const buckets = planBuckets(sizes, { bucketBytes: 64, mostBytes: 64 });
+      assert.ok(buckets.length > graph.variables.length, `${buckets.length} buckets`);
+      const plan = planStep({
+        graph,
+        nodeBytes: nodeBytes(engine, graph),
+        buckets,
+        optimizerSlots: 2,
+        fetches,
+        recycling: true,
+      });
+      return { ...training, buckets, plan, request: { ...request, engine: fetches ? fetching(engine) : engine } };
+    };
+
+    it('gets the same bits and losses, in the bytes that the plan predicts, on a near and on a far engine', async () => {
+      const whole = await run(await build(everything, 8));
+      const losses = (result: Run) => of(result, 'step').map(({ loss }) => loss);
+      for (const fetches of [false, true]) {
+        const training = await divided(fetches);
+        const parts = await run(training);
+        assert.deepEqual(bits(parts.finished.state), bits(whole.finished.state));
+        assert.deepEqual(losses(parts), losses(whole));
+        assert.deepEqual(
+          of(parts, 'step').flatMap(({ warning }) => warning ?? []),
+          [],
+        );
+        assert.equal(parts.finished.measuredPeakBytes, training.plan.peak.bytes);
+      }
+    });
+
+    it('names the variable of a part that is not finite', async () => {
+      const training = await divided(false);
+      const exchange = loopback(training.buckets);
+      const [bucket, part] = training.buckets
+        .flatMap(({ id, parts }) => parts.map((each) => [id, each] as const))
+        .findLast(([, { first }]) => first > 0)!;
+      const poisoned: Exchange = {
+        ...exchange,
+        submit: (id) => {
+          exchange.submit(id);
+          if (id === bucket) exchange.sum(id).fill(Number.NaN);
+        },
+      };
+      await assert.rejects(run(training, { exchange: poisoned }), (error: unknown) => {
+        const { class: cause, step, message } = failureOf(error, 2);
+        assert.ok(message.includes(training.graph.variables[part.variable]!.name), message);
+        return cause === 'nonFinite' && step === 0;
+      });
+    });
   });
 
   it('leaves nothing on the engine', async () => {

@@ -27,6 +27,20 @@ export function engineContract(open: () => Promise<Engine>): void {
     engine.free(handle);
   });
 
+  it('sends a part of a tensor, as long as the memory that it goes to, and refuses one that there is not', () => {
+    const handle = floats(Array.from({ length: 100_000 }, (_, at) => at));
+    const starts = [0, 16, 70_016, 99_999, 100_000];
+    const target = new Float32Array(new SharedArrayBuffer(400_000)).fill(-1);
+    engine.pin(target);
+    const transfers = starts.map((from, at) => engine.send(handle, target.subarray(from, starts[at + 1]), from));
+    engine.wait(Math.max(...transfers));
+    assert.ok(target.every((value, at) => value === at));
+    const wrong = [99_999, 100_001, -1, 2 ** 40].map((from) => () => engine.send(handle, new Float32Array(2), from));
+    for (const send of wrong) assert.throws(send, EngineError);
+    engine.unpin(target);
+    engine.free(handle);
+  });
+
   it('keeps no tie to the data it was given or has handed out', () => {
     const data = Float32Array.of(1, 2);
     const handle = engine.upload(data, [2], 'float32');

@@ -86,11 +86,11 @@ export interface Engine {
   /** A copy of the contents on the host. */
   read(handle: Handle): HostData;
   /**
-   * Copies a float32 tensor into `target` (same length), which may be shared memory; may return before the bytes are
-   * there, and the tensor is not to be written in place before they are. It may be put off until {@link Engine.arrived} is
+   * Copies as many elements of a float32 tensor as `target` has, from `first` on, into it, which may be shared memory; may
+   * return before the bytes are there, and the tensor is not to be written in place before they are. It may be put off until {@link Engine.arrived} is
    * asked for it, or for one after it.
    */
-  send(handle: Handle, target: Float32Array): Transfer;
+  send(handle: Handle, target: Float32Array, first?: number): Transfer;
   arrived(transfer: Transfer): boolean;
   /** Blocks until the transfer, and all before it, have arrived. */
   wait(transfer: Transfer): void;

@@ -71,8 +71,11 @@ export class KernelEngine implements Engine {
     return this.device.view(infoOf(handle)).slice();
   }
 
-  send(handle: Handle, target: Float32Array): Transfer {
-    target.set(floats(this.device, infoOf(handle)));
+  send(handle: Handle, target: Float32Array, first = 0): Transfer {
+    if (first < 0 || first + target.length > elementsOf(handle.shape)) {
+      throw new EngineError('kernelFailed', `a tensor has no ${target.length} numbers from ${first} on`);
+    }
+    target.set(this.partOf(handle, first, target.length));
     return 0;
   }
 

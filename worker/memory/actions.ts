@@ -3,9 +3,10 @@ import { type Graph, inputsOf, type Node, rootOf, type ValueId, type Variable } 
 import type { Action } from './event.ts';
 import { orderNodes } from './order.ts';
 
-/** Where a variable lies in its bucket. */
+/** Where a part of a variable, from its element `first` on, lies in its bucket. */
 interface Place {
   bucket: number;
+  first: number;
   offset: number;
   length: number;
 }
@@ -18,8 +19,8 @@ const mostCollectedBytes = 4 << 20;
 
 /**
  * All that a step does but freeing: batch tensors and random numbers uploaded right before their first use; a bucket's
- * sum awaited, and all its variables updated, right before the first use of one; contributions handed over the moment
- * they are final; a bucket submitted with its last part. Loss and outputs are read at the end, when the last gradient
+ * sum awaited, and all its variables updated, right before the first use of one (for a variable of several buckets, one
+ * after the other); contributions handed over the moment they are final; a bucket submitted with its last part. Loss and outputs are read at the end, when the last gradient
  * has left and a read stalls nothing. With `alone`, contributions go into their variables once nothing of this step
  * reads these any more, with `together` small ones not one by one; else variables in no bucket are neither updated nor
  * handed over.
@@ -30,9 +31,11 @@ export function stepActions(
   { alone, together }: { alone: boolean; together: boolean },
 ): Action[] {
   const actions: Action[] = [];
-  const places = new Map<number, Place>();
+  const places = new Map<number, Place[]>();
   for (const { id, parts } of buckets) {
-    for (const { variable, offset, length } of parts) places.set(variable, { bucket: id, offset, length });
+    for (const { variable, ...place } of parts) {
+      places.set(variable, [...(places.get(variable) ?? []), { bucket: id, ...place }]);
+    }
   }
   const missing = new Map(buckets.map(({ id, parts }) => [id, parts.length]));
   const prepare = preparations(graph, buckets, actions);
@@ -44,19 +47,21 @@ export function stepActions(
   const apply = applying(graph, actions, together ? mostSmallBytes : 0);
 
   const handOver = ({ index, value, contribution }: Variable, at: number): void => {
-    const place = places.get(index);
     if (alone) {
       const last = Math.max(at, lastUse.get(rootOf(graph, value)) ?? -1);
       applicable.set(last, [...(applicable.get(last) ?? []), { kind: 'apply', variable: index, value: contribution }]);
       return;
     }
-    if (place === undefined) return;
-    prepare(rootOf(graph, value)); // the sum must be out before its bucket goes round again
+    const parts = places.get(index);
+    if (parts === undefined) return;
+    prepare(rootOf(graph, value)); // the sums must be out before their buckets go round again
     prepare(rootOf(graph, contribution));
-    actions.push({ kind: 'handOver', value: contribution, ...place });
-    const left = (missing.get(place.bucket) ?? 0) - 1;
-    missing.set(place.bucket, left);
-    if (left === 0) actions.push({ kind: 'submit', bucket: place.bucket });
+    for (const place of parts) {
+      actions.push({ kind: 'handOver', value: contribution, ...place });
+      const left = (missing.get(place.bucket) ?? 0) - 1;
+      missing.set(place.bucket, left);
+      if (left === 0) actions.push({ kind: 'submit', bucket: place.bucket });
+    }
   };
   const handOverAll = (contribution: ValueId, at: number): void => {
     for (const variable of waiting.get(contribution) ?? []) handOver(variable, at);
@@ -80,23 +85,24 @@ export function stepActions(
 
 /** Returns what does, once, all that has to happen before the first use of a root value. */
 function preparations(graph: Graph, buckets: readonly Bucket[], actions: Action[]): (root: ValueId) => void {
-  const first = new Map<ValueId, readonly Action[]>();
-  graph.feeds.forEach(({ value }, feed) => first.set(value, [{ kind: 'feed', feed, value }]));
-  graph.draws.forEach(({ value }, draw) => first.set(value, [{ kind: 'draw', draw, value }]));
+  const first = new Map<ValueId, (readonly Action[])[]>();
+  graph.feeds.forEach(({ value }, feed) => first.set(value, [[{ kind: 'feed', feed, value }]]));
+  graph.draws.forEach(({ value }, draw) => first.set(value, [[{ kind: 'draw', draw, value }]]));
   for (const { id, parts } of buckets) {
     const takeIn: Action[] = [{ kind: 'await', bucket: id }];
     for (const { variable, ...place } of parts) {
       const { kind, value } = graph.variables[variable] as Variable;
       takeIn.push({ kind: kind === 'trained' ? 'update' : 'average', variable, bucket: id, ...place });
-      first.set(value, takeIn);
+      first.set(value, [...(first.get(value) ?? []), takeIn]);
     }
   }
   const done = new Set<readonly Action[]>();
   return (root) => {
-    const prepared = first.get(root);
-    if (prepared === undefined || done.has(prepared)) return;
-    done.add(prepared);
-    actions.push(...prepared);
+    for (const prepared of first.get(root) ?? []) {
+      if (done.has(prepared)) continue;
+      done.add(prepared);
+      actions.push(...prepared);
+    }
   };
 }
 

@@ -35,6 +35,7 @@ export const arbitraryStep: fc.Arbitrary<ArbitraryStep> = fc
     forward: fc.array(nodeShape, { minLength: 1, maxLength: 10 }),
     backward: fc.array(nodeShape, { minLength: 1, maxLength: 14 }),
     bucketBytes: fc.constantFrom(64, 256, 4096),
+    mostBytes: fc.constantFrom(64, 128, 4096),
     optimizerSlots: fc.integer({ min: 0, max: 2 }),
   })
   .map((shape) => {
@@ -101,7 +102,7 @@ export const arbitraryStep: fc.Arbitrary<ArbitraryStep> = fc
       graph,
       buckets: planBuckets(
         shape.variables.map(({ elements, layer }, index) => ({ index, layer, elements })),
-        { bucketBytes: shape.bucketBytes },
+        shape,
       ),
       nodeBytes: (node) => (temporaries[node.id] ?? 0) + node.outputs.reduce((sum, id) => sum + bytesOf(id), 0),
       optimizerSlots: shape.optimizerSlots,

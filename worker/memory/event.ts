@@ -13,17 +13,17 @@ export type Event =
   | { kind: 'fetch'; bucket: number; offset: number; elements: number; ahead: boolean }
   /** Blocks until the bucket's sum has arrived. */
   | { kind: 'await'; bucket: number }
-  /** Optimizer step of a trained variable, in place, from its part of the bucket's sum. */
-  | { kind: 'update'; variable: number; bucket: number; offset: number; length: number }
+  /** Optimizer step of a trained variable, in place, from its element `first` on, from its part of the bucket's sum. */
+  | { kind: 'update'; variable: number; first: number; bucket: number; offset: number; length: number }
   /** Takes this rank's own contribution, where no other rank has one, into its variable in place. */
   | { kind: 'apply'; variable: number; value: ValueId }
-  /** Replaces a variable that the program assigns itself by the mean over the ranks. */
-  | { kind: 'average'; variable: number; bucket: number; offset: number; length: number }
+  /** Replaces a variable that the program assigns itself, from its element `first` on, by the mean over the ranks. */
+  | { kind: 'average'; variable: number; first: number; bucket: number; offset: number; length: number }
   /** Gives back all room that was made for the bucket. */
   | { kind: 'release'; bucket: number }
   | { kind: 'run'; node: number }
-  /** Copies a final contribution into its part of the bucket's outgoing slot. */
-  | { kind: 'handOver'; value: ValueId; bucket: number; offset: number; length: number }
+  /** Copies a final contribution, or what it has from `first` on, into its part of the bucket's outgoing slot. */
+  | { kind: 'handOver'; value: ValueId; first: number; bucket: number; offset: number; length: number }
   /** All parts of the bucket are in: hands it to the lanes. */
   | { kind: 'submit'; bucket: number }
   /** Copies a value to the host. */

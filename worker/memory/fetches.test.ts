@@ -154,7 +154,7 @@ describe('withFetches', () => {
     const buckets = [0, 1].map((id) => ({ id, layer: id + 1, priority: 0, elements: 4, parts: [] }));
     const taking = (bucket: number): Event[] => [
       { kind: 'await', bucket },
-      { kind: 'update', variable: bucket, bucket, offset: 0, length: 4 },
+      { kind: 'update', variable: bucket, first: 0, bucket, offset: 0, length: 4 },
     ];
     const events: Event[] = [
       { kind: 'run', node: 0 },

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import * as fc from 'fast-check';
+import { planBuckets } from '../communication/schedule/buckets.ts';
 import { type Graph, inputsOf, type Node, rootOf, type ValueId } from '../graph/graph.ts';
 import { type ArbitraryStep, arbitraryStep } from './arbitrary-graph.ts';
 import type { Event } from './event.ts';
@@ -94,20 +96,59 @@ describe('planStep', () => {
         assert.equal(inBucket[0], 'await');
         assert.equal(inBucket.at(-1), 'submit');
         assert.equal(inBucket.length, 2 + 2 * parts.length);
-        for (const { variable, offset, length } of parts) {
+        for (const { variable, ...place } of parts) {
           const { value, contribution, kind } = step.graph.variables[variable]!;
-          const takes = { kind: kind === 'trained' ? 'update' : 'average', variable, bucket: id, offset, length };
-          const updated = at((event) => 'variable' in event && event.variable === variable);
-          assert.deepEqual(events[updated], takes);
+          const takes = { kind: kind === 'trained' ? 'update' : 'average', variable, bucket: id, ...place };
+          const updated = at((event) => isDeepStrictEqual(event, takes));
+          assert.notEqual(updated, -1);
           const read = at((event) => event.kind === 'run' && readsRoot(step.graph, event.node, value));
           assert.ok(read === -1 || updated < read);
-          assert.ok(
-            at((e) => e.kind === 'handOver' && e.value === contribution && e.offset === offset && e.bucket === id) >
-              updated,
-          );
+          const hands = { kind: 'handOver', value: contribution, bucket: id, ...place };
+          assert.ok(at((event) => isDeepStrictEqual(event, hands)) > updated);
         }
       }
     });
+  });
+
+  it('takes in and hands over the parts of a large variable one after the other, each with its own bucket', () => {
+    const variable = {
+      index: 0,
+      name: 'w',
+      value: 0,
+      shape: [40],
+      layer: 1,
+      kind: 'trained',
+      contribution: 1,
+    } as const;
+    const node = { kernel: 'Any', inputs: { x: 0 }, attrs: {}, layer: 1, role: 'weightGradient' } as const;
+    const graph: Graph = {
+      values: [0, 1].map((id) => ({ id, shape: [40], dtype: 'float32', bytes: 160 })),
+      nodes: [{ ...node, id: 0, outputs: [1] }],
+      variables: [variable],
+      constants: [],
+      draws: [],
+      feeds: [],
+      outputs: [],
+      layerCount: 1,
+    };
+    const buckets = planBuckets([{ index: 0, layer: 1, elements: 40 }], { bucketBytes: 64, mostBytes: 64 });
+    const { steady } = planStep({
+      graph,
+      nodeBytes: () => 0,
+      buckets,
+      optimizerSlots: 0,
+      fetches: true,
+      recycling: true,
+    });
+    const said = steady.events.flatMap((event) => {
+      if (event.kind === 'fetch' || event.kind === 'free') return [];
+      const place = 'first' in event ? ` from ${event.first}` : '';
+      return `${event.kind}${'bucket' in event ? ` ${event.bucket}` : ''}${place}`;
+    });
+    const takenIn = (bucket: number) => `await ${bucket}, update ${bucket} from ${16 * bucket}, release ${bucket}`;
+    const handedOver = (bucket: number) => `handOver ${bucket} from ${16 * bucket}, submit ${bucket}`;
+    const [before, after] = [takenIn, handedOver].map((say) => [0, 1, 2].map(say).join(', '));
+    assert.equal(said.join(', '), `${before}, run, ${after}`);
   });
 
   it('hands a contribution over before any other node runs, once the node that makes it has run', () => {

@@ -6,22 +6,30 @@ const variables: fc.Arbitrary<TrainedVariable[]> = fc
   .array(fc.record({ layer: fc.nat(20), elements: fc.integer({ min: 1, max: 5000 }) }), { minLength: 1, maxLength: 40 })
   .map((list) => list.map((v, index) => ({ ...v, index })));
 const sizes = fc.integer({ min: 64, max: 16_384 });
+const limits = fc.record({
+  bucketBytes: sizes,
+  mostBytes: fc.integer({ min: 1, max: 256 }).map((lines) => 64 * lines),
+});
 
 describe('planBuckets', () => {
-  it('puts every variable into exactly one bucket, on a 64-byte boundary, overlapping no other', () => {
+  it('places every element of every variable once, in parts on 64-byte boundaries that overlap no other', () => {
     fc.assert(
-      fc.property(variables, sizes, (list, bucketBytes) => {
-        const buckets = planBuckets(list, { bucketBytes });
-        const placed = buckets.flatMap((b) => b.parts).map((p) => p.variable);
+      fc.property(variables, limits, (list, options) => {
+        const buckets = planBuckets(list, options);
+        const covered = list.map(() => 0);
+        for (const part of buckets.flatMap(({ parts }) => parts)) {
+          assert.equal(part.first, covered[part.variable]);
+          assert.ok(part.first % 16 === 0 && part.length > 0);
+          covered[part.variable]! += part.length;
+        }
         assert.deepEqual(
-          placed.toSorted((a, b) => a - b),
-          list.map((v) => v.index),
+          covered,
+          list.map(({ elements }) => elements),
         );
         for (const { parts, elements } of buckets) {
           let end = 0;
           for (const part of parts) {
             assert.ok(part.offset >= end && part.offset % 16 === 0);
-            assert.equal(part.length, list[part.variable]!.elements);
             end = part.offset + part.length;
           }
           assert.equal(end, elements);
@@ -36,6 +44,37 @@ describe('planBuckets', () => {
         for (const bucket of planBuckets(list, { bucketBytes }))
           assert.ok(4 * bucket.elements <= bucketBytes || bucket.parts.length === 1);
       }),
+    );
+  });
+
+  it('divides what is larger than a bucket may be, and nothing else, into buckets one after the other', () => {
+    fc.assert(
+      fc.property(variables, limits, (list, options) => {
+        const buckets = planBuckets(list, options);
+        for (const { elements } of buckets) assert.ok(4 * elements <= options.mostBytes);
+        for (const { index, elements, layer } of list) {
+          const own = buckets.filter(({ parts }) => parts.some(({ variable }) => variable === index));
+          assert.equal(own.length, Math.ceil((4 * elements) / options.mostBytes));
+          for (const [at, bucket] of own.entries()) {
+            assert.equal(bucket.id, own[0]!.id + at);
+            if (own.length > 1) assert.deepEqual([bucket.parts.length, bucket.layer], [1, layer]);
+          }
+        }
+      }),
+    );
+  });
+
+  it('divides a tensor above 32 MiB', () => {
+    const mebi = 1 << 18;
+    const list = [33, 32].map((mebibytes, index) => ({ index, layer: index, elements: mebibytes * mebi }));
+    const buckets = planBuckets(list, { bucketBytes: 4 << 20 });
+    assert.deepEqual(
+      buckets.flatMap(({ parts }) => parts),
+      [
+        { variable: 0, first: 0, offset: 0, length: 32 * mebi },
+        { variable: 0, first: 32 * mebi, offset: 0, length: mebi },
+        { variable: 1, first: 0, offset: 0, length: 32 * mebi },
+      ],
     );
   });
 

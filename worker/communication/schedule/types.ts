@@ -1,15 +1,17 @@
 /** How one bucket is summed over the ranks. */
 export type Collective = 'gather-sum' | 'split-sum';
 
-/** A tensor inside a bucket, in float32 elements. */
+/** A tensor inside a bucket, or a part of one that is larger than a bucket may be; in float32 elements. */
 export interface BucketPart {
   variable: number;
+  /** Element of the variable at which the part begins. */
+  first: number;
   offset: number;
   length: number;
 }
 
 /**
- * Fused gradients of neighbouring layers. `layer` is the lowest of them: the bucket is awaited before that layer's
+ * Fused gradients of neighbouring layers, or a part of one gradient. `layer` is the lowest of them: the bucket is awaited before that layer's
  * forward, and `priority` = −layer (larger is sent sooner).
  */
 export interface Bucket {

@@ -84,6 +84,20 @@ describe('addon of the native engine', () => {
     assert.deepEqual(valuesOf(addon.create(context, float32, [2], shared)), [3, 4]);
   });
 
+  it('sends floats alone, and none that the tensor does not have', () => {
+    const x = floats(1, 2, 3);
+    const into = new Float32Array(2);
+    assert.equal(addon.send(context, x, into, 1), 0);
+    assert.deepEqual([...into], [2, 3]);
+    for (const first of [2, 3, 4, -1, 0.5, Number.NaN, 2 ** 52, -(2 ** 52), 2 ** 53, Infinity]) {
+      assert.throws(() => addon.send(context, x, into, first), isAddonError, `${first}`);
+    }
+    const whole = addon.create(context, 3, [2], Int32Array.of(1, 2));
+    assert.throws(() => addon.send(context, whole, into, 0), /floats/);
+    assert.throws(() => addon.send(context, x, new Int32Array(2) as never, 0), /floats/);
+    assert.deepEqual([...into], [2, 3]);
+  });
+
   it('names the op and the status of what TensorFlow refuses', () => {
     const x = floats(1, 2);
     assert.throws(

@@ -47,8 +47,11 @@ export interface Addon {
   room(context: Context, elements: number): TensorId;
   /** Copies into a room beside what is computed; `from` must stay as it is until an update from the room has happened. */
   fill(context: Context, room: TensorId, from: HostData): void;
-  /** Copies beside what is computed; returns a ticket, or 0 where the bytes are there already. */
-  send(context: Context, tensor: TensorId, into: HostData): number;
+  /**
+   * Copies float32 numbers from the tensor's element `first` on, beside what is computed; returns a ticket, or 0 where they
+   * are there already.
+   */
+  send(context: Context, tensor: TensorId, into: Float32Array, first: number): number;
   arrived(context: Context, ticket: number): boolean;
   wait(context: Context, ticket: number): void;
   /** Page-locks memory that is sent to, filled or updated from, or lets it go. */

@@ -85,9 +85,9 @@ export class NativeEngine implements Engine {
     return data;
   }
 
-  send(handle: Handle, target: Float32Array): Transfer {
+  send(handle: Handle, target: Float32Array, first = 0): Transfer {
     if (handle.dtype !== 'float32') throw new EngineError('kernelFailed', `a tensor of ${handle.dtype} is no float32`);
-    return attempt('send', () => this.addon.send(this.context, idOf(handle), target));
+    return attempt('send', () => this.addon.send(this.context, idOf(handle), target, first));
   }
 
   arrived(transfer: Transfer): boolean {

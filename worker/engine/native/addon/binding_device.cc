@@ -15,9 +15,20 @@ napi_value Fill(const Call& call) {
   return Undefined(call.env);
 }
 
-// send(context, tensor, into: TypedArray) → ticket, 0 where the bytes are there already
+// send(context, tensor, into: Float32Array, first) → ticket, 0 where the bytes are there already; copies as many of the
+// tensor's floats as `into` has, from `first` on
 napi_value Send(const Call& call) {
-  return NumberValue(call.env, static_cast<double>(call.context().Send(call.tensor(1), Facing(call, 2).data)));
+  const TensorId tensor = call.tensor(1);
+  const View into = TypedArray(call.env, call[2], "into");
+  const int64_t first = Integer(call.env, call[3], "the first element");
+  const Context& context = call.context();
+  if (into.type != napi_float32_array || context.Type(tensor) != TF_FLOAT) Refuse("what is sent are floats");
+  const size_t whole = context.Memory(tensor).bytes / sizeof(float);
+  if (first < 0 || static_cast<size_t>(first) > whole || into.length > whole - static_cast<size_t>(first)) {
+    Refuse("the tensor has no " + std::to_string(into.length) + " floats from " + std::to_string(first) + " on");
+  }
+  const size_t skipped = static_cast<size_t>(first) * sizeof(float);
+  return NumberValue(call.env, static_cast<double>(context.Send(tensor, skipped, into.bytes, into.data)));
 }
 
 // arrived(context, ticket) → boolean

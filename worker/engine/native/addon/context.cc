@@ -123,10 +123,12 @@ void Context::Read(TensorId id, void* to) const {
   if (region.bytes > 0) DeviceOf(handle).Read(region, to);
 }
 
-Ticket Context::Send(TensorId id, void* to) const {
+Ticket Context::Send(TensorId id, size_t skipped, size_t bytes, void* to) const {
   TFE_TensorHandle* const handle = Find(id);
-  if (device_->IsHere(handle) && RegionOf(handle).bytes > 0) return device_->Send(handle, to);
-  Read(id, to);
+  if (bytes == 0) return 0;
+  const Region part{RegionOf(handle).start + skipped, bytes};
+  if (device_->IsHere(handle)) return device_->Send(handle, part, to);
+  DeviceOf(handle).Read(part, to);
   return 0;
 }
 

@@ -85,8 +85,8 @@ class Context {
   Region Memory(TensorId id) const { return RegionOf(Find(id)); }
   // Copies a tensor's bytes to the host, and waits for them.
   void Read(TensorId id, void* to) const;
-  // Copies a tensor's bytes to the host; see Device::Send.
-  Ticket Send(TensorId id, void* to) const;
+  // Copies `bytes` of a tensor's, behind the first `skipped`, to the host; see Device::Send. The tensor has as many.
+  Ticket Send(TensorId id, size_t skipped, size_t bytes, void* to) const;
   // Keeps a convolution's sizes; returns their number.
   size_t Prepare(const Convolution& convolution);
   const Convolution& Prepared(size_t number) const;

@@ -69,9 +69,9 @@ class Device {
   // A tensor is about to go; its memory with it, unless another tensor has it too.
   virtual void Leave(TFE_TensorHandle*) {}
 
-  // Copies to the host; returns at once. The memory stays until the bytes have arrived, even if the tensor goes, and must
-  // not be written before.
-  virtual Ticket Send(TFE_TensorHandle* from, void* to) = 0;
+  // Copies a part of a tensor's memory, which is not empty, to the host; returns at once. The memory stays until the bytes
+  // have arrived, even if the tensor goes, and must not be written before.
+  virtual Ticket Send(TFE_TensorHandle* from, const Region& part, void* to) = 0;
   virtual bool Arrived(Ticket ticket) = 0;
   virtual void Wait(Ticket ticket) = 0;
   // Tells the device that memory of the host will be copied from and to.

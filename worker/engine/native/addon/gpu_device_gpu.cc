@@ -133,9 +133,9 @@ class GpuDevice : public Device {
     Enter();
     transfers_.Read(from, to);
   }
-  Ticket Send(TFE_TensorHandle* from, void* to) override {
+  Ticket Send(TFE_TensorHandle* from, const Region& part, void* to) override {
     Enter();
-    return transfers_.Send(RegionOf(from), to, [tensor = TensorOf(from)] {});
+    return transfers_.Send(part, to, [tensor = TensorOf(from)] {});
   }
   bool Arrived(Ticket ticket) override {
     Current();

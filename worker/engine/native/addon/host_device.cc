@@ -54,9 +54,8 @@ class HostDevice : public Device {
   void Bring(const Region& to, const void* from) override { Fill(to, from); }
   void Read(const Region& from, void* to) override { std::memcpy(to, from.start, from.bytes); }
 
-  Ticket Send(TFE_TensorHandle* from, void* to) override {
-    const Region region = RegionOf(from);
-    if (region.bytes > 0) Read(region, to);
+  Ticket Send(TFE_TensorHandle*, const Region& part, void* to) override {
+    Read(part, to);
     return 0;
   }
   bool Arrived(Ticket) override { return true; }
