@@ -77,14 +77,10 @@ function happen(event: Event, on: StepContext, batch: readonly HostData[], step:
       arrivals.start(event.bucket);
       break;
     case 'update':
-      for (const { sum, first } of arrivals.sumsOf(event)) {
-        on.optimizer.update(event.variable, sum, step - 1, first);
-      }
+      on.optimizer.update(event.variable, arrivals.sumOf(event), step - 1, event.first);
       break;
     case 'average':
-      for (const { sum, first } of arrivals.sumsOf(event)) {
-        on.optimizer.average(event.variable, sum, step - 1, first);
-      }
+      on.optimizer.average(event.variable, arrivals.sumOf(event), step - 1, event.first);
       break;
     case 'release':
       arrivals.release(event.bucket);

@@ -10,7 +10,7 @@ import { type Plan, planStep } from '../memory/plan.ts';
 import type { OptimizerSettings, TrainingProgram } from '../program/define.ts';
 import { ofProgram } from '../program/program-error.ts';
 import { checkOptimizer } from './check-optimizer.ts';
-import { chooseLayout, type Planned } from './choose-layout.ts';
+import { chooseLayout, type LaidOut } from './choose-layout.ts';
 import type { Built } from './messages.ts';
 import { planHash } from './plan-hash.ts';
 import { initialState } from './weights.ts';
@@ -29,10 +29,11 @@ export interface BuildRequest {
 }
 
 /** A program made ready for training. */
-export interface Training extends Planned {
+export interface Training extends LaidOut {
   request: BuildRequest;
   optimizer: OptimizerSettings;
   buckets: readonly Bucket[];
+  plan: Plan;
   initial: TrainingState;
 }
 
@@ -45,7 +46,7 @@ export async function buildTraining(request: BuildRequest): Promise<Training> {
   };
 }
 
-type ChooseLayout = (graph: Graph, planOf: (graph: Graph) => Plan) => Planned;
+type ChooseLayout = (graph: Graph, planOf: (graph: Graph) => Plan) => LaidOut;
 
 /** What lays a graph out for an engine's convolutions. */
 export function layoutFor(engine: Engine): ChooseLayout {
@@ -60,7 +61,7 @@ export async function planTraining(
   request: Omit<BuildRequest, 'engine'>,
   bytesOf: (graph: Graph) => (node: Node) => number,
   fetches: boolean,
-  choose: ChooseLayout = (graph, planOf) => ({ graph, plan: planOf(graph) }),
+  choose: ChooseLayout = (graph) => ({ graph }),
 ): Promise<Omit<Training, 'request'>> {
   const { program, parameters, recycling, alone = false } = request;
   const optimizer = checkOptimizer(ofProgram('optimizer', () => program.optimizer(parameters)));
@@ -71,9 +72,14 @@ export async function planTraining(
   const planOf = (graph: Graph, early: boolean) =>
     planStep({ graph, nodeBytes: bytesOf(graph), buckets, optimizerSlots, alone, fetches: early, recycling });
   // Sums are fetched into what convolutions leave, not the other way round.
-  const planned = choose(captured, (graph) => planOf(graph, false));
-  const plan = fetches ? planOf(planned.graph, true) : planned.plan;
-  return { optimizer, ...planned, plan, buckets, initial: initialState(captured, initial, optimizer.kind) };
+  const laid = choose(captured, (graph) => planOf(graph, false));
+  return {
+    optimizer,
+    ...laid,
+    plan: planOf(laid.graph, fetches),
+    buckets,
+    initial: initialState(captured, initial, optimizer.kind),
+  };
 }
 
 /** Bytes that an engine holds at its worst while it runs a node of `graph`. */

@@ -15,10 +15,9 @@ export interface Layout {
   reasons: readonly string[];
 }
 
-/** A graph as it is computed, with its plan; without a layout the graph is as it was captured. */
-export interface Planned {
+/** A graph as it is computed; without a layout as it was captured. */
+export interface LaidOut {
   graph: Graph;
-  plan: Plan;
   layout?: Layout;
 }
 
@@ -31,17 +30,17 @@ const bytesPerMillisecond = 2e9;
  * Lays `graph` out for the engine's convolutions in the format of pictures in which they take least time, with workspaces
  * that the plan has room for. The engine's first format is taken unless another is 5 % faster.
  */
-export function chooseLayout(engine: Engine, graph: Graph, planOf: (graph: Graph) => Plan): Planned {
+export function chooseLayout(engine: Engine, graph: Graph, planOf: (graph: Graph) => Plan): LaidOut {
   const tried = engine.imageFormats.flatMap((images) => tryOut(engine, graph, images, planOf) ?? []);
   const [first, ...others] = tried;
-  if (first === undefined) return { graph, plan: planOf(graph) };
+  if (first === undefined) return { graph };
   const quick = others.filter(({ milliseconds }) => milliseconds <= (1 - worthwhile) * first.milliseconds);
   const best = quick.toSorted((a, b) => a.milliseconds - b.milliseconds)[0] ?? first;
   const { images, milliseconds, workspaces } = best;
   const laid = withWorkspaces(best.graph, workspaces.workspaceBytes);
   const workspaceBytes = Math.max(0, ...workspaces.workspaceBytes.values());
   const reasons = [layoutReason(best, tried), workspaces.reason];
-  return { graph: laid, plan: planOf(laid), layout: { images, milliseconds, workspaceBytes, reasons } };
+  return { graph: laid, layout: { images, milliseconds, workspaceBytes, reasons } };
 }
 
 type Tried = NonNullable<ReturnType<typeof tryOut>>;

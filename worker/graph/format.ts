@@ -29,6 +29,12 @@ export function storedShape(shape: readonly number[], format: Format): number[] 
   return orderOf(format, shape.length).map((axis) => shape[axis] as number);
 }
 
+/** The shape of which {@link storedShape} made `stored`. */
+export function logicalShape(stored: readonly number[], format: Format): number[] {
+  const places = orderOf(format, stored.length);
+  return stored.map((_, axis) => stored[places.indexOf(axis)] as number);
+}
+
 /** What a Transpose of a tensor stored in one format is given as `perm` to get the other; four axes. */
 export function permutation(from: Format, to: Format): number[] {
   const places = orderOf(from, 4);

@@ -54,11 +54,15 @@ export function reducedPlaces(attrs: Node['attrs'], format: Format): number[] | 
 const convolutions = new Set(['Conv2D', 'FusedConv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter']);
 const poolings = new Set(['MaxPool', 'MaxPoolGrad', 'MaxPoolReluGrad']);
 
+/** Kernels of one input `x` alone, from which every element of the output is computed by itself. */
+export const unaryKernels: readonly string[] =
+  'Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Elu Erf Exp Expm1 Floor Log Log1p LogicalNot Neg Reciprocal Relu Relu6 Round Rsqrt Selu Sigmoid Sign Sin Sinh Softplus Sqrt Square Tan Tanh'.split(
+    ' ',
+  );
+
 /** Kernels that compute every element by itself. */
 const elementwise = new Set([
-  ...'Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Elu Erf Exp Expm1 Floor Log Log1p LogicalNot Neg Reciprocal Relu Relu6 Round Rsqrt Selu Sigmoid Sign Sin Sinh Softplus Sqrt Square Tan Tanh'.split(
-    ' ',
-  ),
+  ...unaryKernels,
   ...'IsFinite IsInf IsNan Cast ClipByValue LeakyRelu Step'.split(' '),
   ...'Add AddN Atan2 FloorDiv Maximum Minimum Mod Multiply Pow RealDiv SquaredDifference Sub'.split(' '),
   ...'Equal Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr LogicalXor NotEqual'.split(' '),

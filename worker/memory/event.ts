@@ -7,10 +7,10 @@ export type Event =
   /** Draws the step's random numbers on the host and uploads them. */
   | { kind: 'draw'; draw: number; value: ValueId }
   /**
-   * Makes room on the engine for a part of the bucket's sum, which is copied there as soon as the sum has arrived. `ahead`:
+   * Makes room on the engine for the bucket's sum, which is copied there as soon as it has arrived. `ahead`:
    * of this step's sum, which the next step takes in; else of the step before's.
    */
-  | { kind: 'fetch'; bucket: number; offset: number; elements: number; ahead: boolean }
+  | { kind: 'fetch'; bucket: number; elements: number; ahead: boolean }
   /** Blocks until the bucket's sum has arrived. */
   | { kind: 'await'; bucket: number }
   /** Optimizer step of a trained variable, in place, from its element `first` on, from its part of the bucket's sum. */
@@ -19,7 +19,7 @@ export type Event =
   | { kind: 'apply'; variable: number; value: ValueId }
   /** Replaces a variable that the program assigns itself, from its element `first` on, by the mean over the ranks. */
   | { kind: 'average'; variable: number; first: number; bucket: number; offset: number; length: number }
-  /** Gives back all room that was made for the bucket. */
+  /** Gives back the room that was made for the bucket. */
   | { kind: 'release'; bucket: number }
   | { kind: 'run'; node: number }
   /** Copies a final contribution, or what it has from `first` on, into its part of the bucket's outgoing slot. */

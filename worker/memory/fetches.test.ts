@@ -26,7 +26,6 @@ function latestPeakBytes(step: ArbitraryStep): number {
         {
           kind: 'fetch',
           bucket: event.bucket,
-          offset: 0,
           elements: step.buckets[event.bucket]!.elements,
           ahead: false,
         },
@@ -167,30 +166,26 @@ describe('withFetches', () => {
       { kind: 'submit', bucket: 0 },
       { kind: 'run', node: 4 },
     ];
-    const eventsWith = (peakBytes: number, mostElements = 8) => {
+    const eventsWith = (peakBytes: number) => {
       const simulated = (all: readonly Event[]): Simulation => {
         let live = 0;
-        const liveBytes = all.map(
-          ({ kind }) => (live += kind === 'fetch' ? 4 * Math.min(4, mostElements) : kind === 'release' ? -16 : 0),
-        );
+        const liveBytes = all.map(({ kind }) => (live += kind === 'fetch' ? 16 : kind === 'release' ? -16 : 0));
         const mostBytes = liveBytes.map((bytes, at) => Math.max(bytes, liveBytes[at - 1] ?? 0));
         return { liveBytes, mostBytes, peak: { bytes: peakBytes, event: 0, liveBytes: 0 } };
       };
-      return withFetches(events, buckets, simulated, mostElements, 0);
+      return withFetches(events, buckets, simulated, 0);
     };
-    const said = (...limits: [number, number?]) =>
-      eventsWith(...limits)
+    const said = (peakBytes: number) =>
+      eventsWith(peakBytes)
         .map((event) => ('bucket' in event ? `${event.kind} ${event.bucket}` : event.kind))
         .join(', ');
     const head = 'run, await 0, update 0, release 0';
     const rest = 'run, await 1, update 1, release 1, run';
     assert.equal(said(32), `${head}, ${rest}, submit 1, fetch 1, run, submit 0, fetch 0, run`);
     assert.equal(said(16), `${head}, fetch 1, ${rest}, submit 1, run, submit 0, fetch 0, run`);
-    // In halves, one of the second bucket has room from the step before on.
-    assert.equal(said(24, 2), `${head}, fetch 1, ${rest}, submit 1, fetch 1, run, submit 0, fetch 0, fetch 0, run`);
-    assert.deepEqual(fetchesOf(eventsWith(24, 2)).slice(0, 2), [
-      { kind: 'fetch', bucket: 1, offset: 2, elements: 2, ahead: false },
-      { kind: 'fetch', bucket: 1, offset: 0, elements: 2, ahead: true },
+    assert.deepEqual(fetchesOf(eventsWith(16)), [
+      { kind: 'fetch', bucket: 1, elements: 4, ahead: false },
+      { kind: 'fetch', bucket: 0, elements: 4, ahead: true },
     ]);
   });
 });

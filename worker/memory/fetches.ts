@@ -6,8 +6,6 @@ type Fetch = Extract<Event, { kind: 'fetch' }>;
 
 /** Share by which fetches may raise the peak: AlexNet needs 8 % for no sum to come late, which would make the device wait. */
 const usualRise = 0.1;
-/** A large bucket is fetched in parts of 32 MiB: where there is not room for all of it early, there may be for most. */
-const usualElements = 8 << 20;
 
 /**
  * Adds fetches of every bucket that is awaited and its release after the last use: fetches in the order of awaiting,
@@ -19,10 +17,9 @@ export function withFetches(
   events: readonly Event[],
   buckets: readonly Bucket[],
   simulate: (events: readonly Event[]) => Simulation,
-  mostElements: number = usualElements,
   rise: number = usualRise,
 ): Event[] {
-  const late = fetchedLast(events, buckets, mostElements);
+  const late = fetchedLast(events, buckets);
   const { mostBytes, peak } = simulate(late);
   const limitBytes = (1 + rise) * peak.bytes;
   const submitted = new Map(late.map((event, at) => [event.kind === 'submit' ? event.bucket : -1, at]));
@@ -50,23 +47,17 @@ export function withFetches(
   return [...others, ...placed(late.length)];
 }
 
-function fetchedLast(events: readonly Event[], buckets: readonly Bucket[], mostElements: number): Event[] {
+function fetchedLast(events: readonly Event[], buckets: readonly Bucket[]): Event[] {
   const elements = new Map(buckets.map((bucket) => [bucket.id, bucket.elements]));
   const lastUse = new Map<number, Event>();
   for (const event of events) {
     if (event.kind === 'update' || event.kind === 'average') lastUse.set(event.bucket, event);
   }
   return events.flatMap((event): Event[] => {
-    if (event.kind === 'await')
-      return [...fetchesOf(event.bucket, elements.get(event.bucket) ?? 0, mostElements), event];
+    if (event.kind === 'await') {
+      return [{ kind: 'fetch', bucket: event.bucket, elements: elements.get(event.bucket) ?? 0, ahead: false }, event];
+    }
     const isLast = 'bucket' in event && lastUse.get(event.bucket) === event;
     return isLast ? [event, { kind: 'release', bucket: event.bucket }] : [event];
-  });
-}
-
-function fetchesOf(bucket: number, elements: number, mostElements: number): Fetch[] {
-  return Array.from({ length: Math.ceil(elements / mostElements) }, (_, part) => {
-    const offset = part * mostElements;
-    return { kind: 'fetch', bucket, offset, elements: Math.min(mostElements, elements - offset), ahead: false };
   });
 }

@@ -52,12 +52,13 @@ export function planStep(request: PlanRequest): Plan {
   );
   const events = fetches === true ? withFetches(done, buckets, simulated) : done;
   const carried = roomsAhead(events);
+  const { liveBytes, peak } = simulated(events, carried);
   return {
-    steady: streamOf(events, carried),
+    steady: { events, liveBytes },
     first: streamOf(events.filter((event) => !takesIn(event))),
     drain: streamOf(events.filter(takesIn), carried),
     baseBytes,
-    peak: simulated(events, carried).peak,
+    peak,
   };
 }
 
@@ -88,8 +89,7 @@ function persistentBytes(graph: Graph, optimizerSlots: number): number {
 function roomsAhead(events: readonly Event[]): Rooms {
   const rooms = new Map<number, number>();
   for (const event of events) {
-    if (event.kind !== 'fetch' || !event.ahead) continue;
-    rooms.set(event.bucket, (rooms.get(event.bucket) ?? 0) + 4 * event.elements);
+    if (event.kind === 'fetch' && event.ahead) rooms.set(event.bucket, 4 * event.elements);
   }
   return rooms;
 }

@@ -19,7 +19,7 @@ export interface Simulation {
   peak: Peak;
 }
 
-/** Bytes of the rooms for each bucket's sum. */
+/** Bytes of the room for each bucket's sum. */
 export type Rooms = ReadonlyMap<number, number>;
 
 /** Bytes on the engine while events happen, from `baseBytes` on that are there all the time, and rooms that are there already. */
@@ -53,7 +53,7 @@ export function simulate(
     if (event.kind === 'free') {
       count(event.value, -1);
     } else if (event.kind === 'fetch') {
-      rooms.set(event.bucket, (rooms.get(event.bucket) ?? 0) + 4 * event.elements);
+      rooms.set(event.bucket, 4 * event.elements);
       live += 4 * event.elements;
     } else if (event.kind === 'release') {
       live -= rooms.get(event.bucket) ?? 0;

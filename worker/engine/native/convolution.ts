@@ -1,3 +1,4 @@
+import { type Format, filterFormats, logicalShape } from '../../graph/format.ts';
 import { convWindow } from '../wasm-kernels/window.ts';
 import type { KernelAttrs } from './kernel.ts';
 
@@ -13,46 +14,25 @@ const productOf: Readonly<Record<string, Product>> = {
   Conv2DBackpropFilter: 'filterGradient',
 };
 
-/** Memory order of filters: TensorFlow's, or what cuDNN wants beside NHWC and beside NCHW. */
-export type FilterFormat = 'HWIO' | 'OHWI' | 'OIHW';
-
-export const isChannelsFirst = (attrs: KernelAttrs): boolean => attrs['dataFormat'] === 'NCHW';
-export const filterFormatOf = (attrs: KernelAttrs): FilterFormat =>
-  (attrs['filterFormat'] as FilterFormat | undefined) ?? 'HWIO';
-
 type Shape = readonly number[];
 
-/** [n, h, w, c] of pictures as they are stored. */
-export function pictureShape([n, a, b, c]: Shape, attrs: KernelAttrs): number[] {
-  return (isChannelsFirst(attrs) ? [n, b, c, a] : [n, a, b, c]) as number[];
-}
+export const isChannelsFirst = (attrs: KernelAttrs): boolean => attrs['dataFormat'] === 'NCHW';
 
-/** Pictures of [n, h, w, c] as they are stored. */
-export function storedPicture([n, h, w, c]: Shape, attrs: KernelAttrs): number[] {
-  return (isChannelsFirst(attrs) ? [n, c, h, w] : [n, h, w, c]) as number[];
-}
+/** Format of the pictures that a kernel takes and makes. */
+export const pictureFormat = (attrs: KernelAttrs): Format => (isChannelsFirst(attrs) ? 'NCHW' : 'plain');
+
+/** Format of the filter that a convolution takes or makes; plain is TensorFlow's own, HWIO. */
+export const filterFormat = (attrs: KernelAttrs): Format => (attrs['filterFormat'] as Format | undefined) ?? 'plain';
+
+/** Format that cuDNN wants filters in, beside the kernel's pictures. */
+export const cudnnFilterFormat = (attrs: KernelAttrs): Format =>
+  filterFormats[isChannelsFirst(attrs) ? 'NCHW' : 'NHWC'];
+
+/** [n, h, w, c] of pictures as they are stored. */
+export const pictureShape = (stored: Shape, attrs: KernelAttrs): number[] => logicalShape(stored, pictureFormat(attrs));
 
 /** [h, w, in, out] of a filter as it is stored. */
-export function filterShape([a, b, c, d]: Shape, attrs: KernelAttrs): number[] {
-  const stored = { HWIO: [a, b, c, d], OHWI: [b, c, d, a], OIHW: [c, d, b, a] };
-  return stored[filterFormatOf(attrs)] as number[];
-}
-
-const order: Readonly<Record<FilterFormat, readonly number[]>> = {
-  HWIO: [0, 1, 2, 3],
-  OHWI: [3, 0, 1, 2],
-  OIHW: [3, 2, 0, 1],
-};
-
-/** A filter of [h, w, in, out] as a format stores it. */
-export function storedFilter(shape: Shape, format: FilterFormat): number[] {
-  return order[format].map((axis) => shape[axis] as number);
-}
-
-/** The axes that a transposition takes, one format from the other. */
-export function filterAxes(from: FilterFormat, to: FilterFormat): number[] {
-  return order[to].map((axis) => order[from].indexOf(axis));
-}
+export const filterShape = (stored: Shape, attrs: KernelAttrs): number[] => logicalShape(stored, filterFormat(attrs));
 
 /**
  * The numbers of addon/convolution.h. `image` is [n, h, w, c], `filter` [h, w, in, out]. Undefined where the window does not

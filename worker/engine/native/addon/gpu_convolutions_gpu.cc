@@ -1,6 +1,7 @@
 #include "gpu_convolutions_gpu.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "failure.h"
@@ -128,12 +129,6 @@ GpuConvolutions::~GpuConvolutions() {
   library_.destroy(handle_);
 }
 
-GpuConvolutions::Key GpuConvolutions::KeyOf(const Convolution& c) {
-  return {static_cast<int64_t>(c.product), c.channels_first, c.batch, c.in_height, c.in_width, c.in_channels,
-          c.out_height, c.out_width, c.out_channels, c.filter_height, c.filter_width, c.stride_height, c.stride_width,
-          c.dilation_height, c.dilation_width, c.top, c.bottom, c.left, c.right};
-}
-
 std::vector<GpuConvolutions::Algorithm> GpuConvolutions::Propose(const Convolution& convolution) const {
   const Descriptor operation = Operation(convolution);
   Descriptor graph(cudnn::kGraphDescriptor);
@@ -197,7 +192,9 @@ void GpuConvolutions::Time(const Convolution& convolution, std::vector<Algorithm
     void* const workspace = bytes == 0 ? nullptr : workspaces.take(bytes);
     if (bytes > 0 && workspace == nullptr) continue;
     time(algorithm, workspace);  // the first start may load code
-    for (int at = 0; at < kTimings && (at == 0 || own <= kHopeless * best); at++) own = std::min(own, time(algorithm, workspace));
+    for (int at = 0; at < kTimings && (at == 0 || own <= kHopeless * best); at++) {
+      own = std::min(own, time(algorithm, workspace));
+    }
     best = std::min(best, own);
     if (workspace != nullptr) workspaces.give(workspace);
   }
@@ -209,28 +206,28 @@ void GpuConvolutions::Time(const Convolution& convolution, std::vector<Algorithm
   });
 }
 
+const std::vector<GpuConvolutions::Algorithm>& GpuConvolutions::Known(const Convolution& convolution,
+                                                                      const std::function<Tensors()>& tensors,
+                                                                      const Workspaces& workspaces) {
+  Key key;
+  std::memcpy(key.data(), &convolution, sizeof(convolution));
+  const auto known = known_.find(key);
+  if (known != known_.end()) return known->second;
+  std::vector<Algorithm> found = Propose(convolution);
+  if (!precision_.deterministic) Time(convolution, &found, tensors(), workspaces);
+  return known_.emplace(key, std::move(found)).first->second;
+}
+
 std::vector<Cost> GpuConvolutions::Algorithms(const Convolution& convolution, const std::function<Tensors()>& tensors,
                                               const Workspaces& workspaces) {
-  const Key key = KeyOf(convolution);
-  auto known = known_.find(key);
-  if (known == known_.end()) {
-    std::vector<Algorithm> found = Propose(convolution);
-    if (!precision_.deterministic) Time(convolution, &found, tensors(), workspaces);
-    known = known_.emplace(key, std::move(found)).first;
-  }
   std::vector<Cost> costs;
-  for (const Algorithm& algorithm : known->second) costs.push_back(algorithm.cost);
+  for (const Algorithm& algorithm : Known(convolution, tensors, workspaces)) costs.push_back(algorithm.cost);
   return costs;
 }
 
 bool GpuConvolutions::Run(const Convolution& convolution, const Tensors& tensors, int64_t most_bytes,
                           const Workspaces& workspaces) {
-  auto known = known_.find(KeyOf(convolution));
-  if (known == known_.end()) {
-    Algorithms(convolution, [&] { return tensors; }, workspaces);
-    known = known_.find(KeyOf(convolution));
-  }
-  const std::vector<Algorithm>& algorithms = known->second;
+  const std::vector<Algorithm>& algorithms = Known(convolution, [&] { return tensors; }, workspaces);
   if (algorithms.empty()) return false;
   const auto fits = [&](const Algorithm& algorithm) { return algorithm.cost.workspace_bytes <= most_bytes; };
   auto chosen = std::find_if(algorithms.begin(), algorithms.end(), fits);

@@ -2,6 +2,7 @@
 // workspace is run.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -43,8 +44,12 @@ class GpuConvolutions {
     // Empty for cuBLAS.
     std::optional<cudnn::Descriptor> plan;
   };
-  using Key = std::vector<int64_t>;
-  static Key KeyOf(const Convolution& convolution);
+  // The numbers of a convolution.
+  using Key = std::array<int64_t, sizeof(Convolution) / sizeof(int64_t)>;
+
+  // Proposed and timed when asked for the first time.
+  const std::vector<Algorithm>& Known(const Convolution& convolution, const std::function<Tensors()>& tensors,
+                                      const Workspaces& workspaces);
 
   std::vector<Algorithm> Propose(const Convolution& convolution) const;
   void Time(const Convolution& convolution, std::vector<Algorithm>* algorithms, const Tensors& tensors,

@@ -163,7 +163,8 @@ class GpuDevice : public Device {
   }
   bool Update(const Momentum& s, float* variable, float* velocity, Gradient sum, double scale, size_t length,
               int tag) override {
-    return Queue({"update_momentum", {s.learningRate, s.momentum, s.nesterov ? 1.0 : 0.0}, scale, variable, velocity, nullptr, nullptr, length, tag}, sum);
+    const std::array<double, 6> numbers{s.learningRate, s.momentum, s.nesterov ? 1.0 : 0.0};
+    return Queue({"update_momentum", numbers, scale, variable, velocity, nullptr, nullptr, length, tag}, sum);
   }
   bool Update(const Adam& s, float* variable, float* first, float* second, Gradient sum, double scale, size_t length,
               int tag) override {

@@ -1,16 +1,14 @@
+import { type Format, permutation, storedShape } from '../../../graph/format.ts';
 import { convWindow, type Window } from '../../wasm-kernels/window.ts';
 import { type Attributes, ints, text } from '../attributes.ts';
 import {
   convolutionNumbers,
-  type FilterFormat,
-  filterAxes,
-  filterFormatOf,
+  cudnnFilterFormat,
+  filterFormat,
   filterShape,
-  isChannelsFirst,
   type Product,
+  pictureFormat,
   pictureShape,
-  storedFilter,
-  storedPicture,
 } from '../convolution.ts';
 import { input, type Kernel, type KernelAttrs } from '../kernel.ts';
 import type { Ops, Spec, Tensor } from '../ops.ts';
@@ -18,7 +16,8 @@ import { finishFused } from './activation.ts';
 import { smallOr } from './small-convolution.ts';
 
 /** How TensorFlow's ops name the sliding window of {@link Window}. */
-export function windowAttributes(window: Window, channelsFirst = false): Attributes {
+export function windowAttributes(window: Window, pictures: Format): Attributes {
+  const channelsFirst = pictures === 'NCHW';
   const { padInfo, strideHeight, strideWidth, dilationHeight, dilationWidth } = window;
   const explicit = padInfo.type === 'NUMBER' || padInfo.type === 'EXPLICIT';
   const { top, bottom, left, right } = padInfo;
@@ -52,12 +51,9 @@ function byDevice(
   return ops.convolve(convolution, given, out, (attrs['workspaceBytes'] as number | undefined) ?? Infinity);
 }
 
-/** What cuDNN wants filters to look like beside pictures in the format that a kernel's attributes name. */
-const ownFormat = (attrs: KernelAttrs): FilterFormat => (isChannelsFirst(attrs) ? 'OIHW' : 'OHWI');
-
 /** Computes with a filter in another order: itself where it has that order, else a copy that is released. */
-function withFilter<T>(ops: Ops, filter: Tensor, attrs: KernelAttrs, to: FilterFormat, body: (filter: Tensor) => T): T {
-  const from = filterFormatOf(attrs);
+function withFilter<T>(ops: Ops, filter: Tensor, attrs: KernelAttrs, to: Format, body: (filter: Tensor) => T): T {
+  const from = filterFormat(attrs);
   if (from === to) return body(filter);
   const copy = reordered(ops, filter, filterShape(filter.shape, attrs), from, to, []);
   const made = body(copy);
@@ -69,12 +65,12 @@ function reordered(
   ops: Ops,
   filter: Tensor,
   shape: readonly number[],
-  from: FilterFormat,
-  to: FilterFormat,
+  from: Format,
+  to: Format,
   consumed: readonly Tensor[],
 ): Tensor {
-  const out = { shape: storedFilter(shape, to), dtype: filter.dtype };
-  return ops.one('Transpose', [filter, ops.constant(filterAxes(from, to), 'int32')], out, {}, consumed);
+  const out = { shape: storedShape(shape, to), dtype: filter.dtype };
+  return ops.one('Transpose', [filter, ops.constant(permutation(from, to), 'int32')], out, {}, consumed);
 }
 
 const forward =
@@ -83,13 +79,15 @@ const forward =
     const [x, filter] = [input(inputs, 'x'), input(inputs, 'filter')];
     const shapes = [pictureShape(x.shape, attrs), filterShape(filter.shape, attrs)] as const;
     const window = convWindow(...shapes, attrs, isDepthwise(kernel));
-    const out = { shape: storedPicture(window.outShape, attrs), dtype: x.dtype };
+    const out = { shape: storedShape(window.outShape, pictureFormat(attrs)), dtype: x.dtype };
     const own = isOurs(ops, kernel)
-      ? withFilter(ops, filter, attrs, ownFormat(attrs), (f) => byDevice(ops, 'forward', shapes, attrs, [x, f], out))
+      ? withFilter(ops, filter, attrs, cudnnFilterFormat(attrs), (f) =>
+          byDevice(ops, 'forward', shapes, attrs, [x, f], out),
+        )
       : undefined;
-    const attributes = () => windowAttributes(window, isChannelsFirst(attrs));
+    const attributes = () => windowAttributes(window, pictureFormat(attrs));
     const made =
-      own ?? withFilter(ops, filter, attrs, 'HWIO', (f) => ops.one(opFor(kernel), [x, f], out, attributes()));
+      own ?? withFilter(ops, filter, attrs, 'plain', (f) => ops.one(opFor(kernel), [x, f], out, attributes()));
     return finishFused(ops, made, inputs, attrs);
   };
 
@@ -99,19 +97,19 @@ const filterGradient =
     const [x, dy] = [input(inputs, 'x'), input(inputs, 'dy')];
     const shape = attrs['filterShape'] as number[];
     const shapes = [pictureShape(x.shape, attrs), shape] as const;
-    const specOf = (format: FilterFormat) => ({ shape: storedFilter(shape, format), dtype: x.dtype });
-    const finished = (made: Tensor, format: FilterFormat) => {
-      const wanted = filterFormatOf(attrs);
+    const specOf = (format: Format) => ({ shape: storedShape(shape, format), dtype: x.dtype });
+    const finished = (made: Tensor, format: Format) => {
+      const wanted = filterFormat(attrs);
       return format === wanted ? made : reordered(ops, made, shape, format, wanted, [made]);
     };
-    const format = ownFormat(attrs);
+    const format = cudnnFilterFormat(attrs);
     const own = isOurs(ops, kernel)
       ? byDevice(ops, 'filterGradient', shapes, attrs, [x, dy], specOf(format))
       : undefined;
     if (own !== undefined) return finished(own, format);
-    const attributes = windowAttributes(convWindow(...shapes, attrs, isDepthwise(kernel)), isChannelsFirst(attrs));
+    const attributes = windowAttributes(convWindow(...shapes, attrs, isDepthwise(kernel)), pictureFormat(attrs));
     const sizes = ops.constant(shape, 'int32');
-    return finished(ops.one(`${opFor(kernel)}BackpropFilter`, [x, sizes, dy], specOf('HWIO'), attributes), 'HWIO');
+    return finished(ops.one(`${opFor(kernel)}BackpropFilter`, [x, sizes, dy], specOf('plain'), attributes), 'plain');
   };
 
 const inputGradient =
@@ -120,16 +118,16 @@ const inputGradient =
     const [dy, filter] = [input(inputs, 'dy'), input(inputs, 'filter')];
     const shape = attrs['inputShape'] as number[];
     const shapes = [shape, filterShape(filter.shape, attrs)] as const;
-    const out = { shape: storedPicture(shape, attrs), dtype: dy.dtype };
+    const out = { shape: storedShape(shape, pictureFormat(attrs)), dtype: dy.dtype };
     const own = isOurs(ops, kernel)
-      ? withFilter(ops, filter, attrs, ownFormat(attrs), (f) =>
+      ? withFilter(ops, filter, attrs, cudnnFilterFormat(attrs), (f) =>
           byDevice(ops, 'inputGradient', shapes, attrs, [dy, f], out),
         )
       : undefined;
     if (own !== undefined) return own;
-    const attributes = windowAttributes(convWindow(...shapes, attrs, isDepthwise(kernel)), isChannelsFirst(attrs));
+    const attributes = windowAttributes(convWindow(...shapes, attrs, isDepthwise(kernel)), pictureFormat(attrs));
     const sizes = ops.constant(out.shape, 'int32');
-    return withFilter(ops, filter, attrs, 'HWIO', (f) =>
+    return withFilter(ops, filter, attrs, 'plain', (f) =>
       ops.one(`${opFor(kernel)}BackpropInput`, [sizes, f, dy], out, attributes),
     );
   };

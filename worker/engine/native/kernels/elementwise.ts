@@ -1,4 +1,5 @@
 import { broadcast_util } from '@tensorflow/tfjs-core';
+import { unaryKernels } from '../../../graph/manner.ts';
 import { float, int, type } from '../attributes.ts';
 import { input, inputList, type Kernel } from '../kernel.ts';
 import type { Tensor } from '../ops.ts';
@@ -87,12 +88,9 @@ const select: Kernel = (ops, inputs) => {
   return ops.one('Select', [input(inputs, 'condition'), t, e], t);
 };
 
-const sameName =
-  'Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Elu Erf Exp Expm1 Floor Log Log1p LogicalNot Neg Reciprocal Relu Relu6 Round Rsqrt Selu Sigmoid Sign Sin Sinh Softplus Sqrt Square Tan Tanh';
-
 /** Kernels that compute every element by itself. */
 export const elementwise: ReadonlyMap<string, Kernel> = new Map<string, Kernel>([
-  ...sameName.split(' ').map((name) => [name, unary(name)] as const),
+  ...unaryKernels.map((name) => [name, unary(name)] as const), // TensorFlow calls them the same
   ...['IsFinite', 'IsInf', 'IsNan'].map((name) => [name, test(name)] as const),
   ...['Atan2', 'FloorDiv', 'Maximum', 'Minimum', 'Pow', 'RealDiv', 'SquaredDifference', 'Sub'].map(
     (name) => [name, binary(name)] as const,

@@ -62,8 +62,7 @@ const softmaxCrossEntropyGrad: Kernel = (ops, inputs) => {
 function sparseGradient(ops: Ops, logits: Tensor, labels: Tensor): Tensor {
   if (ops.deterministic) {
     const weights = weightsOf(ops, logits, labels);
-    const probabilities = ops.one('Softmax', [logits], logits);
-    const gradient = ops.one('Sub', [probabilities, weights], logits, {}, [probabilities]);
+    const gradient = denseGradient(ops, logits, weights);
     ops.release(weights);
     return gradient;
   }

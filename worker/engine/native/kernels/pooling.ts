@@ -1,6 +1,7 @@
+import { storedShape } from '../../../graph/format.ts';
 import { poolWindow } from '../../wasm-kernels/window.ts';
 import { type Attributes, ints } from '../attributes.ts';
-import { isChannelsFirst, pictureShape, storedPicture } from '../convolution.ts';
+import { isChannelsFirst, pictureFormat, pictureShape } from '../convolution.ts';
 import { input, type Kernel, type KernelAttrs } from '../kernel.ts';
 import type { Ops, Tensor } from '../ops.ts';
 import { windowAttributes } from './convolution.ts';
@@ -12,8 +13,8 @@ function geometry(shape: readonly number[], attrs: KernelAttrs): { outShape: num
   const first = isChannelsFirst(attrs);
   const { filterHeight, filterWidth } = window;
   const ksize = ints(first ? [1, 1, filterHeight, filterWidth] : [1, filterHeight, filterWidth, 1]);
-  const outShape = storedPicture(window.outShape, attrs);
-  return { outShape, attributes: { ...windowAttributes(window, first), ksize } };
+  const outShape = storedShape(window.outShape, pictureFormat(attrs));
+  return { outShape, attributes: { ...windowAttributes(window, pictureFormat(attrs)), ksize } };
 }
 
 const pool =
