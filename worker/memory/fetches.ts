@@ -4,14 +4,14 @@ import type { Simulation } from './simulate.ts';
 
 type Fetch = Extract<Event, { kind: 'fetch' }>;
 
-/** Share by which fetches may raise the peak: AlexNet needs 8 % for no sum to come late, which would make the device wait. */
+/** Share by which fetches may raise the peak: AlexNet needs 8 % of it for no sum to come late, which would make the device wait. */
 const usualRise = 0.1;
 
 /**
  * Adds fetches of every bucket that is awaited and its release after the last use: fetches in the order of awaiting,
  * each as early as the peak allows that there is when all of them come last, right before they are awaited, and `rise`
  * of it more. What may be fetched before a step begins is fetched in the step before, as soon as it has been submitted and
- * there is room until that step's end too.
+ * there is room until that step's end too, for which nothing rises.
  */
 export function withFetches(
   events: readonly Event[],
@@ -28,18 +28,18 @@ export function withFetches(
   late.forEach((event, at) => {
     if (event.kind !== 'fetch') return;
     const bytes = 4 * event.elements;
-    const moved = (from: number, down: number): number => {
+    const moved = (from: number, down: number, limit: number): number => {
       let to = from;
-      while (to > down && (mostBytes[to - 1] as number) + bytes <= limitBytes) {
+      while (to > down && (mostBytes[to - 1] as number) + bytes <= limit) {
         to -= 1;
         mostBytes[to] = (mostBytes[to] as number) + bytes;
       }
       return to;
     };
-    previous = moved(at, previous);
+    previous = moved(at, previous, limitBytes);
     const submission = submitted.get(event.bucket);
     const ahead = previous === 0 && submission !== undefined;
-    const to = ahead ? moved(late.length, submission + 1) : previous;
+    const to = ahead ? moved(late.length, submission + 1, peak.bytes) : previous;
     earlier.set(to, [...(earlier.get(to) ?? []), { ...event, ahead }]);
   });
   const placed = (at: number): Event[] => earlier.get(at) ?? [];
