@@ -1,48 +1,76 @@
 import type { Exchange } from './communication/exchange.ts';
 import type { Engine, Transfer } from './engine/engine.ts';
 
-/** Buckets whose last bytes are still on their way from the device; they are submitted in order, as soon as they are in. */
+/** While a sum is awaited, how long at most nobody looks after what is still leaving. */
+const patienceMs = 0.1;
+
+/** A bucket whose last bytes are still on their way from the device: by lane, the last of its transfers. */
+interface Leaving {
+  bucket: number;
+  last: (Transfer | undefined)[];
+}
+
+/** Buckets on their way from the device; each is submitted as soon as all of it is in, whichever was complete first. */
 export class Departures {
   readonly #engine: Engine;
   readonly #exchange: Exchange;
-  readonly #waiting: { bucket: number; transfer: Transfer }[] = [];
-  #last: Transfer = 0;
+  /** Of buckets that are not complete. */
+  readonly #sent = new Map<number, Leaving['last']>();
+  #leaving: Leaving[] = [];
+  /** Lanes in which something has not arrived, and so nothing behind it. */
+  readonly #waiting = new Set<number>();
 
   constructor(engine: Engine, exchange: Exchange) {
     this.#engine = engine;
     this.#exchange = exchange;
   }
 
-  /** Bytes of the bucket that is submitted next are on their way. */
-  sent(transfer: Transfer): void {
-    this.#last = Math.max(this.#last, transfer);
+  /** Bytes of the bucket are on their way. */
+  sent(bucket: number, transfer: Transfer): void {
+    let last = this.#sent.get(bucket);
+    if (last === undefined) this.#sent.set(bucket, (last = []));
+    last[transfer % this.#engine.lanes] = transfer;
   }
 
-  /** The bucket is complete once everything that was sent has arrived. */
+  /** All of the bucket has been sent. */
   submit(bucket: number): void {
-    this.#waiting.push({ bucket, transfer: this.#last });
-    this.#engine.arrived(this.#last); // an engine that is asked sends what it has put off
+    const last = this.#sent.get(bucket) ?? [];
+    this.#sent.delete(bucket);
+    this.#leaving.push({ bucket, last });
+    for (const transfer of last) if (transfer !== undefined) this.#engine.arrived(transfer); // sends what was put off
     this.submitArrived();
   }
 
   submitArrived(): void {
-    let next = this.#waiting[0];
-    while (next !== undefined && this.#engine.arrived(next.transfer)) {
-      this.#exchange.submit(next.bucket);
-      this.#waiting.shift();
-      next = this.#waiting[0];
-    }
+    if (this.#leaving.length === 0) return;
+    this.#waiting.clear();
+    this.#leaving = this.#leaving.filter(({ bucket, last }) => {
+      let isLeaving = false;
+      last.forEach((transfer, lane) => {
+        if (transfer === undefined) return;
+        if (!this.#waiting.has(lane) && this.#engine.arrived(transfer)) last[lane] = undefined;
+        else {
+          this.#waiting.add(lane);
+          isLeaving = true;
+        }
+      });
+      if (!isLeaving) this.#exchange.submit(bucket);
+      return isLeaving;
+    });
   }
 
   /**
-   * Blocks until all of them have left: before this rank waits for others, which may be waiting for it. Something can be
-   * done after each.
+   * Blocks until the bucket's sum has arrived; returns the seconds spent blocked once all of the bucket had left. Meanwhile
+   * goes on submitting, since others may be waiting for what leaves here, and asks again and again whether it `isOver`.
    */
-  submitAll(between: () => void = () => {}): void {
-    for (const { bucket, transfer } of this.#waiting.splice(0)) {
-      this.#engine.wait(transfer);
-      this.#exchange.submit(bucket);
-      between();
+  await(bucket: number, isOver: () => boolean = () => false): number {
+    let seconds = 0;
+    while (!isOver()) {
+      if (this.#leaving.length === 0 || this.#exchange.arrived(bucket)) return seconds + this.#exchange.await(bucket);
+      const isLeaving = this.#leaving.some((leaving) => leaving.bucket === bucket);
+      if (!isLeaving) seconds += this.#exchange.await(bucket, patienceMs);
+      this.submitArrived();
     }
+    return seconds;
   }
 }

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { Arrivals } from './arrivals.ts';
 import type { Exchange } from './communication/exchange.ts';
 import { type SumTree, sumTree } from './communication/schedule/tree.ts';
 import { feedsOf } from './compute/batch.ts';
@@ -8,13 +7,12 @@ import { openLedger } from './compute/open-ledger.ts';
 import { readNow } from './compute/readers.ts';
 import { plain } from './compute/small-programs.ts';
 import { Weights } from './compute/weights.ts';
-import { Departures } from './departures.ts';
 import { type Engine, EngineError } from './engine/engine.ts';
 import { fetching } from './engine/fetching.ts';
 import { openEngine } from './engine/open.ts';
-import type { Stream } from './memory/event.ts';
 import type { Batch } from './program/define.ts';
 import { type StepContext, trainStep } from './train-step.ts';
+import { Transit } from './transit.ts';
 
 const globalBatch = 32;
 const steps = 20;
@@ -54,11 +52,9 @@ async function openGroup(worldSize: number, open: () => Promise<Engine>): Promis
     const weights = new Weights(engine, graph.variables, optimizer, worldSize, initial);
     const ledger = openLedger(engine, graph, weights);
     const made = plain.data({ parameters: {}, rank, worldSize, batchSize, seed: 7, startStep: 0 }) as Iterable<Batch>;
-    const departures = new Departures(engine, exchange);
-    const arrivals = new Arrivals(engine, exchange);
-    const moving = { exchange, departures, arrivals };
     const reader = readNow(engine);
-    const context = { graph, engine, ...moving, ledger, optimizer: weights, reader, seed: 7, rank };
+    const transit = new Transit(engine, exchange, () => performance.now());
+    const context = { graph, engine, exchange, transit, ledger, optimizer: weights, reader, seed: 7, rank };
     group.push({ training, context, weights, batches: made[Symbol.iterator]() });
   }
   return group;
@@ -70,30 +66,15 @@ function added(tree: SumTree, of: (rank: number) => Float32Array): Float32Array 
   return left.map((value, at) => value + right[at]!);
 }
 
-/** Every fetch in two pieces. */
-function inPieces({ events, liveBytes }: Stream): Stream {
-  const pieces = events.flatMap((event, at) => {
-    const bytes = liveBytes[at] as number;
-    if (event.kind !== 'fetch' || event.elements < 2) return [{ event, bytes }];
-    const half = event.elements >> 1;
-    const rest = event.elements - half;
-    return [
-      { event: { ...event, elements: half }, bytes: bytes - 4 * rest },
-      { event: { ...event, offset: half, elements: rest }, bytes },
-    ];
-  });
-  return { events: pieces.map(({ event }) => event), liveBytes: pieces.map(({ bytes }) => bytes) };
-}
-
 /** Weights after some steps, by rank. */
-async function train(worldSize: number, open = near, change = (drain: Stream) => drain): Promise<number[][]> {
+async function train(worldSize: number, open = near): Promise<number[][]> {
   const group = await openGroup(worldSize, open);
   for (let step = 0; step < steps; step++) {
     for (const { training, context, batches } of group) {
       const feeds = feedsOf(context.graph, batches.next().value as Batch, `step ${step}`);
       trainStep(training.plan.first, context, feeds, step);
     }
-    for (const { training, context } of group) trainStep(change(training.plan.drain), context, [], step + 1);
+    for (const { training, context } of group) trainStep(training.plan.drain, context, [], step + 1);
   }
   for (const { context } of group) assert.equal(context.ledger.deviation, undefined);
   return group.map(({ weights }) => weights.save(steps).tensors.flatMap(({ data }) => [...data]));
@@ -131,6 +112,5 @@ describe('trainStep', () => {
     const far = async () => fetching(await near());
     const expected = await train(2);
     assert.deepEqual(await train(2, far), expected);
-    assert.deepEqual(await train(2, far, inPieces), expected);
   });
 });

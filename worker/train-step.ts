@@ -1,12 +1,11 @@
-import type { Arrivals } from './arrivals.ts';
 import type { Exchange } from './communication/exchange.ts';
-import type { Departures } from './departures.ts';
 import { drawInto, uniformOf } from './engine/draw.ts';
 import type { Engine, Handle, HostData, Sum, Transfer } from './engine/engine.ts';
 import { withEvent } from './failed-event.ts';
 import type { Draw, Graph, Node, Value } from './graph/graph.ts';
 import type { Event, Stream } from './memory/event.ts';
 import type { Ledger } from './memory/ledger.ts';
+import type { Transit } from './transit.ts';
 
 /** Everything that a step works on. */
 export interface StepContext {
@@ -23,10 +22,8 @@ export interface StepContext {
     average(variable: number, sum: Sum, step: number, first: number): void;
     apply(variable: number, contribution: Handle, step: number): void;
   };
-  /** Buckets on their way to the exchange. */
-  departures: Departures;
-  /** Sums on their way from the exchange. */
-  arrivals: Arrivals;
+  /** Between engine and exchange. */
+  transit: Transit;
   /** Where what the plan reads goes: the first time, the second and so on in a step. */
   reader: (handle: Handle, which: number) => Reading;
   seed: number;
@@ -40,7 +37,7 @@ export interface Reading {
 }
 
 export interface StepResult {
-  /** Seconds in which computing stood still for sums. */
+  /** Seconds in which this thread stood still for sums. */
   exposedSeconds: number;
   /** What the plan reads: the loss, or a forward pass's outputs. */
   read: Reading[];
@@ -59,22 +56,23 @@ export function trainStep(stream: Stream, on: StepContext, batch: readonly HostD
       throw withEvent(error, on.graph, stream, index);
     }
     on.ledger.compare(event, stream.liveBytes[index] as number);
-    on.departures.submitArrived();
-    on.arrivals.startArrived();
   }
+  on.transit.catchUp();
   return result;
 }
 
 function happen(event: Event, on: StepContext, batch: readonly HostData[], step: number, result: StepResult): void {
-  const { graph, engine, exchange, ledger, departures, arrivals } = on;
+  const { graph, engine, exchange, ledger, transit } = on;
+  const { departures, arrivals } = transit;
   switch (event.kind) {
     case 'fetch':
-      arrivals.fetch(event);
+      transit.fetch(event);
+      break;
+    case 'stay':
+      transit.stay(event, ledger.handleOf(event.value));
       break;
     case 'await':
-      departures.submitAll(() => arrivals.startArrived());
-      result.exposedSeconds += exchange.await(event.bucket);
-      arrivals.start(event.bucket);
+      result.exposedSeconds += transit.await(event.bucket);
       break;
     case 'update':
       on.optimizer.update(event.variable, arrivals.sumOf(event), step - 1, event.first);
@@ -97,21 +95,24 @@ function happen(event: Event, on: StepContext, batch: readonly HostData[], step:
     case 'run': {
       const node = graph.nodes[event.node] as Node;
       ledger.holdAll(node.outputs, engine.run(node, ledger.inputsOf(node)));
+      transit.proceed();
       break;
     }
     case 'free':
+      transit.vacate(ledger.handleOf(event.value));
       ledger.release(event.value);
       break;
     case 'handOver': {
       const { first, bucket, offset, length } = event;
       const target = exchange.outgoing(bucket).subarray(offset, offset + length);
-      departures.sent(engine.send(ledger.handleOf(event.value), target, first));
+      departures.sent(bucket, engine.send(ledger.handleOf(event.value), target, first));
       break;
     }
     case 'submit':
       departures.submit(event.bucket); // these gradients leave while we go on
       break;
     case 'read':
+      transit.catchUp();
       result.read.push(on.reader(ledger.handleOf(event.value), result.read.length));
       break;
     default:

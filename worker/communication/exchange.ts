@@ -24,9 +24,12 @@ export interface Exchange {
   outgoing(bucket: number): Float32Array;
   /** Hands the bucket to the lanes. */
   submit(bucket: number): void;
-  /** Blocks until the bucket's sum has arrived; returns the seconds spent blocked. Throws {@link ExchangeError}. */
-  await(bucket: number): number;
-  /** Whether the sum of what was submitted since the last `await` is there; false while nothing was. Never throws. */
+  /**
+   * Blocks until the bucket's sum has arrived; returns the seconds spent blocked. With `patienceMs` for no longer than
+   * that, whether or not it has; it is to be awaited again then. Throws {@link ExchangeError}.
+   */
+  await(bucket: number, patienceMs?: number): number;
+  /** Whether the sum of what was submitted since the last `await` without patience is there; false while nothing was. Never throws. */
   arrived(bucket: number): boolean;
   /** What the slots lie in: few regions, none of which touches another. */
   readonly memory?: readonly Float32Array[];

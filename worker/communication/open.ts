@@ -24,15 +24,14 @@ export function openExchange(shared: SharedExchange): Exchange {
       for (const lane of layout.slots[bucket]!.lanes) ports[lane]!.postMessage(bucket);
     },
     arrived: (bucket) => underway[bucket] === true && state.isDone(bucket),
-    await(bucket) {
+    await(bucket, patienceMs) {
       const started = performance.now();
-      const outcome = state.wait(bucket, timeoutMs + laneGraceMs);
-      if (outcome !== 'done') {
-        throw outcome === undefined
-          ? new ExchangeError('exchangeTimeout', `bucket ${bucket} was not summed within ${timeoutMs / 1000} s`)
-          : fromRecord(outcome);
+      const outcome = state.wait(bucket, patienceMs ?? timeoutMs + laneGraceMs);
+      if (outcome === undefined && patienceMs === undefined) {
+        throw new ExchangeError('exchangeTimeout', `bucket ${bucket} was not summed within ${timeoutMs / 1000} s`);
       }
-      underway[bucket] = false;
+      if (outcome !== undefined && outcome !== 'done') throw fromRecord(outcome);
+      if (patienceMs === undefined) underway[bucket] = false;
       return (performance.now() - started) / 1000;
     },
   };

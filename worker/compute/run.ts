@@ -1,11 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { Arrivals } from '../arrivals.ts';
 import type { TrainingState } from '../checkpoint/state.ts';
 import type { Exchange } from '../communication/exchange.ts';
-import { Departures } from '../departures.ts';
 import type { Reuse } from '../memory/measured-reuse.ts';
 import { ofProgram, ProgramError } from '../program/program-error.ts';
 import { type Reading, type StepContext, trainStep } from '../train-step.ts';
+import { Transit } from '../transit.ts';
 import { batchesOf, feedsOf } from './batch.ts';
 import type { Training } from './build.ts';
 import { Deviations } from './deviations.ts';
@@ -42,6 +41,8 @@ interface Underway {
   exposedSeconds: number;
   loss: Reading | undefined;
   reuse: Reuse | undefined;
+  /** It took in the sums of the step before. */
+  isSteady: boolean;
 }
 
 /**
@@ -54,12 +55,10 @@ export async function runTraining(request: RunRequest): Promise<Finished> {
   const { engine, seed } = training.request;
   const weights = new Weights(engine, graph.variables, training.optimizer, worldSize, state);
   const ledger = openLedger(engine, graph, weights);
-  const departures = new Departures(engine, exchange);
-  const arrivals = new Arrivals(engine, exchange);
+  const transit = new Transit(engine, exchange, clock);
   const losses = new StepReader(engine);
   const reader = losses.read;
-  const moving = { exchange, departures, arrivals };
-  const on: StepContext = { graph, engine, ...moving, ledger, optimizer: weights, reader, seed, rank };
+  const on: StepContext = { graph, engine, exchange, transit, ledger, optimizer: weights, reader, seed, rank };
   const deviations = new Deviations(training, ledger);
   const batches = openBatches(request);
   for (const memory of exchange.memory ?? []) engine.pin(memory);
@@ -70,8 +69,9 @@ export async function runTraining(request: RunRequest): Promise<Finished> {
   let drained = true;
   let stopped = false;
   let finishedMs = -Infinity;
-  const finish = ({ step: done, startedMs, exposedSeconds, loss: reading, reuse }: Underway): void => {
+  const finish = ({ step: done, startedMs, exposedSeconds, loss: reading, reuse, isSteady }: Underway): void => {
     if (reading !== undefined) engine.wait(reading.transfer);
+    if (isSteady) transit.letDeviceWait();
     loss = reading?.data[0];
     if (!Number.isFinite(loss)) throw new NonFiniteError(done - 1, 'the loss');
     weights.check(done - 1);
@@ -85,7 +85,7 @@ export async function runTraining(request: RunRequest): Promise<Finished> {
       step: done,
       loss,
       seconds: (finishedMs - sinceMs) / 1000,
-      exposedSeconds,
+      exposedSeconds: exposedSeconds + engine.stalledSeconds(),
       measuredPeakBytes,
       ...(device !== undefined && { deviceMemory: device }),
       ...(reuse !== undefined && { reuse }),
@@ -96,7 +96,8 @@ export async function runTraining(request: RunRequest): Promise<Finished> {
   while (step < steps && !stopped) {
     const startedMs = clock();
     const feeds = feedsOf(graph, await nextBatch(batches, step), `the batch of step ${step + 1}`);
-    const stream = drained ? plan.first : plan.steady;
+    const isSteady = !drained;
+    const stream = isSteady ? plan.steady : plan.first;
     const watched = step === state.step + watchedStep ? watchReuse(on, stream) : undefined;
     const { exposedSeconds, read } = trainStep(stream, on, feeds, step);
     const reuse = watched?.();
@@ -107,7 +108,7 @@ export async function runTraining(request: RunRequest): Promise<Finished> {
     drained = stopped || step === steps || step % request.checkpointEverySteps === 0;
     const drain = drained ? trainStep(plan.drain, on, [], step) : undefined;
     const exposed = exposedSeconds + (drain?.exposedSeconds ?? 0);
-    underway = { step, startedMs, exposedSeconds: exposed, loss: read[0], reuse };
+    underway = { step, startedMs, exposedSeconds: exposed, loss: read[0], reuse, isSteady };
     if (drained || engine.arrived(read[0]?.transfer ?? 0)) {
       finish(underway);
       underway = undefined;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { DType, Node } from '../graph/graph.ts';
 import { type Engine, EngineError, type Handle } from './engine.ts';
+import { transfersContract } from './transfers-contract.ts';
 
 /** Tests that every engine must pass. */
 export function engineContract(open: () => Promise<Engine>): void {
@@ -24,20 +25,6 @@ export function engineContract(open: () => Promise<Engine>): void {
     const shared = new Float32Array(new SharedArrayBuffer(12));
     engine.wait(engine.send(handle, shared));
     assert.deepEqual([...shared], [1, 2, 3]);
-    engine.free(handle);
-  });
-
-  it('sends a part of a tensor, as long as the memory that it goes to, and refuses one that there is not', () => {
-    const handle = floats(Array.from({ length: 100_000 }, (_, at) => at));
-    const starts = [0, 16, 70_016, 99_999, 100_000];
-    const target = new Float32Array(new SharedArrayBuffer(400_000)).fill(-1);
-    engine.pin(target);
-    const transfers = starts.map((from, at) => engine.send(handle, target.subarray(from, starts[at + 1]), from));
-    engine.wait(Math.max(...transfers));
-    assert.ok(target.every((value, at) => value === at));
-    const wrong = [99_999, 100_001, -1, 2 ** 40].map((from) => () => engine.send(handle, new Float32Array(2), from));
-    for (const send of wrong) assert.throws(send, EngineError);
-    engine.unpin(target);
     engine.free(handle);
   });
 
@@ -264,77 +251,13 @@ export function engineContract(open: () => Promise<Engine>): void {
     freeAll([first, second, sum]);
   });
 
-  it('takes parts of a sum from a room that it fills beside what it computes, again and again', () => {
-    const from = new Float32Array(new SharedArrayBuffer(4 * 2000));
-    for (const at of from.keys()) from[at] = at;
-    engine.pin(from);
-    const variables = [0, 0].map((start) => floats(Array.from({ length: 900 }, () => start)));
-    const sgd = { kind: 'sgd', learningRate: 1 } as const;
-    for (let round = 1; round <= 2; round++) {
-      const before = engine.liveBytes();
-      engine.free(floats(Array.from({ length: 2000 }, () => 9)));
-      const room = engine.room(2000);
-      assert.equal(engine.liveBytes() - before, 8000);
-      for (let again = 0; again < 2; again++) {
-        engine.fill(room, from);
-        const [first, second] = [0, 1100].map((offset) => ({ handle: room, offset, length: 900 }));
-        assert.equal(engine.update(variables[0]!, [], first!, 1, sgd, 1), true);
-        assert.equal(engine.average(variables[1]!, second!, round, 2), true);
-      }
-      engine.free(room);
-      engine.free(floats(Array.from({ length: 2000 }, () => 9)));
-      const [updated, averaged] = variables.map((variable) => engine.read(variable));
-      assert.deepEqual([updated![0], updated![899]], [0, -899 * 2 * round]);
-      assert.deepEqual([averaged![0], averaged![899]], [1100 * round, 1999 * round]);
-    }
-    const whole = floats([1, 1, 1, 1, 1]);
-    const velocity = floats([0, 0, 0, 0, 0]);
-    const pieces = [engine.room(3), engine.room(2)];
-    for (const [at, piece] of pieces.entries()) engine.fill(piece, from.subarray(3 * at, 3 * at + 3 - at));
-    const step = { kind: 'momentum', learningRate: 1, momentum: 1, nesterov: false } as const;
-    engine.update(whole, [velocity], { handle: pieces[1]!, offset: 0, length: 2 }, 1, step, 1, 3);
-    engine.update(whole, [velocity], { handle: pieces[0]!, offset: 1, length: 2 }, 1, step, 1, 1);
-    engine.average(velocity, { handle: pieces[0]!, offset: 2, length: 1 }, 2, 1);
-    freeAll(pieces);
-    assert.deepEqual([...engine.read(whole)], [1, 0, -1, -2, -3]);
-    assert.deepEqual([...engine.read(velocity)], [4, 1, 2, 3, 4]);
-    const unfilled = engine.room(3);
-    assert.throws(() => engine.fill(unfilled, Float32Array.of(1)), EngineError);
-    freeAll([...variables, whole, velocity, unfilled]);
-    engine.unpin(from);
-  });
-
-  it('sends to memory of the host while it goes on, in order, and keeps what it sends until it has arrived', () => {
-    const lengths = [1000, 100_000, 7, 1000, 100_000, 3];
-    const offsets = lengths.map((_, at) => 16 + sum(lengths.slice(0, at)));
-    const target = new Float32Array(new SharedArrayBuffer(4 * (16 + sum(lengths))));
-    engine.pin(target);
-    for (const last of [5, 1]) {
-      target.fill(0);
-      const transfers = lengths.map((length, at) => {
-        const part = floats(Array.from({ length }, () => at + 1));
-        const transfer = engine.send(part, target.subarray(offsets[at], offsets[at]! + length));
-        engine.free(part);
-        engine.free(floats(Array.from({ length }, () => 9)));
-        return transfer;
-      });
-      engine.wait(transfers[last]!);
-      assert.ok(transfers.slice(0, last + 1).every((transfer) => engine.arrived(transfer)));
-      const ends = lengths.flatMap((length, at) => [target[offsets[at]!], target[offsets[at]! + length - 1]]);
-      const expected = lengths.flatMap((_, at) => [at + 1, at + 1]);
-      assert.deepEqual(ends.slice(0, 2 * (last + 1)), expected.slice(0, 2 * (last + 1)));
-      engine.wait(Math.max(...transfers));
-    }
-    assert.equal(target[15], 0);
-    engine.unpin(target);
-  });
+  transfersContract(() => engine);
 }
 
 function node(kernel: string, inputs: Node['inputs'], attrs: Node['attrs']): Node {
   return { id: 0, kernel, inputs, attrs, outputs: [], layer: 1, role: 'forward' };
 }
 
-const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
 const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 const window = { strides: 1, pad: 'same', dataFormat: 'NHWC', dilations: 1 };
 const pooling = { filterSize: 2, strides: 2, pad: 'same' };

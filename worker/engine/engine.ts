@@ -31,8 +31,11 @@ export interface TensorPart {
 /** What variables are updated from: memory of the host, or a tensor. */
 export type Sum = Float32Array | Handle | TensorPart;
 
-/** A copy on its way to the host, counted from 1; 0 has arrived. */
+/** A copy on its way to the host; 0 has arrived. See {@link Engine.lanes}. */
 export type Transfer = number;
+
+/** Numbers that will come from the host. */
+export type Expected = number;
 
 /** Bytes; alignment and the library's own workspaces are counted too. */
 export interface DeviceMemory {
@@ -73,7 +76,7 @@ export interface Engine {
   readonly name: EngineName;
   /** Formats that convolutions are computed in where the graph says which, see graph/layout.ts; none: it stays plain. */
   readonly imageFormats: readonly ImageFormat[];
-  /** Tensors are far from the host's memory: what variables are updated from is fetched ahead, see {@link fill}. */
+  /** Tensors are far from the host's memory: what variables are updated from is fetched ahead, see {@link expect}. */
   readonly fetches: boolean;
   /** Copies `data` (row-major) into a new buffer. */
   upload(data: HostData, shape: readonly number[], dtype: DType): Handle;
@@ -87,20 +90,36 @@ export interface Engine {
   read(handle: Handle): HostData;
   /**
    * Copies as many elements of a float32 tensor as `target` has, from `first` on, into it, which may be shared memory; may
-   * return before the bytes are there, and the tensor is not to be written in place before they are. It may be put off until {@link Engine.arrived} is
-   * asked for it, or for one after it.
+   * return before the bytes are there, and the tensor is not to be written in place before they are. A device goes on
+   * computing meanwhile, unless the tensor is freed before they are there. A few bytes may be put off until
+   * {@link Engine.arrived} is asked for them, or for what was sent after them.
    */
   send(handle: Handle, target: Float32Array, first?: number): Transfer;
   arrived(transfer: Transfer): boolean;
-  /** Blocks until the transfer, and all before it, have arrived. */
+  /** Transfers that are alike but for multiples of this arrive one after the other, the lower first. */
+  readonly lanes: number;
+  /** Blocks until the transfer has arrived. */
   wait(transfer: Transfer): void;
-  /** A new buffer of float32 numbers for {@link fill}; its contents are undefined. */
+  /** A new buffer of float32 numbers; its contents are undefined. */
   room(elements: number): Handle;
   /**
-   * Copies `from` (same length) into a {@link room}, beside what is being computed: returns at once, and everything that
-   * is asked for later finds the numbers there. `from` must not change until an update from the room has happened.
+   * Numbers will come to a float32 tensor, to `elements` of it from `first` on. `isVacant`: everything that has used that
+   * part is known to be over, as it is when it was sent last, and has arrived.
    */
-  fill(room: Handle, from: Float32Array): void;
+  expect(tensor: Handle, first: number, elements: number, isVacant: boolean): Expected;
+  /**
+   * Starts copying `from` there, beside what is being computed; false where the place is still in use: it is to be brought
+   * later then. `from` must not change until an update from there has happened.
+   */
+  bring(expected: Expected, from: Float32Array): boolean;
+  /**
+   * Everything that is asked for later finds the numbers there. A device that computes by itself waits for them even if
+   * they are yet to be brought: whoever waits for it must bring them before, and a tensor that is freed before keeps its
+   * memory until then. False where they must have been brought.
+   */
+  settle(expected: Expected): boolean;
+  /** For how long a device has stood still for what was settled, of what is known and was not told before. */
+  stalledSeconds(): number;
   /** Tells the engine of memory that it will send to and fill or update from, again and again. */
   pin(memory: Float32Array): void;
   unpin(memory: Float32Array): void;
@@ -121,7 +140,7 @@ export interface Engine {
   ): boolean;
   /** `variable` becomes `sum` times `scale`; otherwise like {@link update}. */
   average(variable: Handle, sum: Sum, scale: number, tag: number, first?: number): boolean;
-  /** Tag of an update that was not finite and has not been told of; everything up to the last transfer waited for is known. */
+  /** Tag of an update that was not finite and has not been told of; everything asked for before a transfer that has arrived is known. */
   failedUpdate(): number | undefined;
   /** What the device's own allocator says; undefined where there is none. */
   deviceMemory(): DeviceMemory | undefined;

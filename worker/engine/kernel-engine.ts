@@ -7,6 +7,7 @@ import {
   type Engine,
   EngineError,
   type EngineName,
+  type Expected,
   type Handle,
   type HostData,
   type OptimizerStep,
@@ -18,6 +19,14 @@ import { attempt, ofType } from './host-data.ts';
 import { runKernel } from './kernel-table.ts';
 import { applyMean, applyUpdate } from './optimizer.ts';
 
+/** Numbers that will come to a part of a tensor. */
+interface Coming {
+  tensor: Handle;
+  first: number;
+  elements: number;
+  isThere: boolean;
+}
+
 type Inputs = Readonly<Record<string, Handle | readonly Handle[]>>;
 
 /** An {@link Engine} that calls kernels on a device directly: no Tensor objects, no tidy, no tape. */
@@ -25,10 +34,13 @@ export class KernelEngine implements Engine {
   readonly name: EngineName;
   readonly imageFormats = [];
   readonly fetches = false;
+  readonly lanes = 1;
   private readonly device: Device;
   private readonly measure: (body: (device: Device) => void) => void;
   private readonly clock: () => number;
   private marks: number[] = [];
+  private readonly expected = new Map<Expected, Coming>();
+  private told = 0;
 
   /**
    * `measure` runs a body on a device of the same kind whose meter starts at 0, without arithmetic where it can;
@@ -72,9 +84,7 @@ export class KernelEngine implements Engine {
   }
 
   send(handle: Handle, target: Float32Array, first = 0): Transfer {
-    if (first < 0 || first + target.length > elementsOf(handle.shape)) {
-      throw new EngineError('kernelFailed', `a tensor has no ${target.length} numbers from ${first} on`);
-    }
+    refusePart(handle, first, target.length);
     target.set(this.partOf(handle, first, target.length));
     return 0;
   }
@@ -91,12 +101,32 @@ export class KernelEngine implements Engine {
     return attempt('room', () => handleOf(this.device.make([elements], 'float32')));
   }
 
-  fill(room: Handle, from: Float32Array): void {
-    const target = floats(this.device, infoOf(room));
-    if (from.length !== target.length) {
-      throw new EngineError('kernelFailed', `${from.length} numbers fill a room of ${target.length}`);
+  expect(tensor: Handle, first: number, elements: number): Expected {
+    refusePart(tensor, first, elements);
+    this.told += 1;
+    this.expected.set(this.told, { tensor, first, elements, isThere: false });
+    return this.told;
+  }
+
+  bring(expected: Expected, from: Float32Array): boolean {
+    const coming = this.comingAs(expected);
+    const { tensor, first, elements, isThere } = coming;
+    if (isThere || from.length !== elements) {
+      throw new EngineError('kernelFailed', `${elements} numbers are expected once, not ${from.length} again`);
     }
-    target.set(from);
+    this.partOf(tensor, first, elements).set(from);
+    coming.isThere = true;
+    return true;
+  }
+
+  settle(expected: Expected): boolean {
+    if (!this.comingAs(expected).isThere) return false;
+    this.expected.delete(expected);
+    return true;
+  }
+
+  stalledSeconds(): number {
+    return 0;
   }
 
   pin(): void {
@@ -207,6 +237,12 @@ export class KernelEngine implements Engine {
     return this.partOf(sum.handle, sum.offset, sum.length);
   }
 
+  private comingAs(expected: Expected): Coming {
+    const coming = this.expected.get(expected);
+    if (coming === undefined) throw new EngineError('kernelFailed', `nothing is expected as ${expected}`);
+    return coming;
+  }
+
   private partOf(handle: Handle, first: number, length: number): Float32Array {
     return floats(this.device, infoOf(handle)).subarray(first, first + length);
   }
@@ -231,4 +267,9 @@ function infosOf(inputs: Inputs): Record<string, TensorInfo | TensorInfo[]> {
     infos[name] = Array.isArray(handle) ? handle.map(infoOf) : infoOf(handle as Handle);
   }
   return infos;
+}
+
+function refusePart({ shape, dtype }: Handle, first: number, length: number): void {
+  if (dtype === 'float32' && first >= 0 && first + length <= elementsOf(shape)) return;
+  throw new EngineError('kernelFailed', `a tensor has no ${length} floats from ${first} on`);
 }

@@ -12,8 +12,11 @@ export interface ArbitraryStep {
 }
 
 const size = fc.integer({ min: 1, max: 64 });
-/** Chooses among what exists, from 0 (the first) to below 1 (the newest). */
-const choice = fc.double({ min: 0, max: 0.999, noNaN: true });
+/**
+ * Chooses among what exists, from 0 (the first) to below 1 (the newest). Not fc.double: most doubles are next to 0, and
+ * everything would be made of the first value.
+ */
+export const choice = fc.integer({ min: 0, max: 999 }).map((thousandths) => thousandths / 1000);
 
 const nodeShape = fc.record({
   inputs: fc.array(choice, { minLength: 1, maxLength: 3 }),

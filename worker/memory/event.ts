@@ -11,6 +11,11 @@ export type Event =
    * of this step's sum, which the next step takes in; else of the step before's.
    */
   | { kind: 'fetch'; bucket: number; elements: number; ahead: boolean }
+  /**
+   * The bucket's sum, once it has arrived, comes into the memory of the contribution that this rank sent, from its element
+   * `first` on; the next step takes it in and only then frees the contribution.
+   */
+  | { kind: 'stay'; bucket: number; value: ValueId; first: number }
   /** Blocks until the bucket's sum has arrived. */
   | { kind: 'await'; bucket: number }
   /** Optimizer step of a trained variable, in place, from its element `first` on, from its part of the bucket's sum. */
@@ -32,7 +37,7 @@ export type Event =
   | { kind: 'free'; value: ValueId };
 
 /** What is done in a step, before it is known how long memory is needed. */
-export type Action = Exclude<Event, { kind: 'free' | 'fetch' | 'release' }>;
+export type Action = Exclude<Event, { kind: 'free' | 'fetch' | 'stay' | 'release' }>;
 
 /** Events in order, with the bytes that are alive on the engine after each of them. */
 export interface Stream {

@@ -4,24 +4,17 @@ import type { Simulation } from './simulate.ts';
 
 type Fetch = Extract<Event, { kind: 'fetch' }>;
 
-/** Share by which fetches may raise the peak: AlexNet needs 8 % of it for no sum to come late, which would make the device wait. */
-const usualRise = 0.1;
-
 /**
- * Adds fetches of every bucket that is awaited and its release after the last use: fetches in the order of awaiting,
- * each as early as the peak allows that there is when all of them come last, right before they are awaited, and `rise`
- * of it more. What may be fetched before a step begins is fetched in the step before, as soon as it has been submitted and
- * there is room until that step's end too, for which nothing rises.
+ * Moves fetches forward, in the order of awaiting, each as early as `limitBytes` allow. What may be fetched before a step
+ * begins is fetched in the step before, as soon as it has been submitted and there is room until that step's end too,
+ * for which nothing rises. In `late` every fetch comes right before it is awaited.
  */
 export function withFetches(
-  events: readonly Event[],
-  buckets: readonly Bucket[],
-  simulate: (events: readonly Event[]) => Simulation,
-  rise: number = usualRise,
+  late: readonly Event[],
+  { mostBytes: lateBytes, peak }: Simulation,
+  limitBytes: number,
 ): Event[] {
-  const late = fetchedLast(events, buckets);
-  const { mostBytes, peak } = simulate(late);
-  const limitBytes = (1 + rise) * peak.bytes;
+  const mostBytes = [...lateBytes];
   const submitted = new Map(late.map((event, at) => [event.kind === 'submit' ? event.bucket : -1, at]));
   const earlier = new Map<number, Fetch[]>();
   let previous = 0;
@@ -47,7 +40,8 @@ export function withFetches(
   return [...others, ...placed(late.length)];
 }
 
-function fetchedLast(events: readonly Event[], buckets: readonly Bucket[]): Event[] {
+/** Adds a fetch of every bucket right before it is awaited, and its release after the last use. */
+export function fetchedLast(events: readonly Event[], buckets: readonly Bucket[]): Event[] {
   const elements = new Map(buckets.map((bucket) => [bucket.id, bucket.elements]));
   const lastUse = new Map<number, Event>();
   for (const event of events) {

@@ -29,8 +29,9 @@ export function makesOf(graph: Graph, event: Event): readonly ValueId[] {
   return event.kind === 'feed' || event.kind === 'draw' ? [event.value] : [];
 }
 
-function readsOf(graph: Graph, action: Action): readonly ValueId[] {
-  if (action.kind === 'run') return inputsOf(graph.nodes[action.node] as Node);
-  const reads = action.kind === 'handOver' || action.kind === 'apply' || action.kind === 'read';
-  return reads ? [action.value] : [];
+/** Values that an event reads. */
+export function readsOf(graph: Graph, event: Event): readonly ValueId[] {
+  if (event.kind === 'run') return inputsOf(graph.nodes[event.node] as Node);
+  const reads = event.kind === 'handOver' || event.kind === 'apply' || event.kind === 'read';
+  return reads ? [event.value] : [];
 }

@@ -110,7 +110,7 @@ describe('planStep', () => {
     });
   });
 
-  it('takes in and hands over the parts of a large variable one after the other, each with its own bucket', () => {
+  it('takes in and hands over the parts of a large variable one after the other, each with its own bucket and its own place', () => {
     const variable = {
       index: 0,
       name: 'w',
@@ -141,14 +141,16 @@ describe('planStep', () => {
       recycling: true,
     });
     const said = steady.events.flatMap((event) => {
-      if (event.kind === 'fetch' || event.kind === 'free') return [];
       const place = 'first' in event ? ` from ${event.first}` : '';
-      return `${event.kind}${'bucket' in event ? ` ${event.bucket}` : ''}${place}`;
+      return [`${event.kind}${'bucket' in event ? ` ${event.bucket}` : ''}${place}`];
     });
-    const takenIn = (bucket: number) => `await ${bucket}, update ${bucket} from ${16 * bucket}, release ${bucket}`;
-    const handedOver = (bucket: number) => `handOver ${bucket} from ${16 * bucket}, submit ${bucket}`;
+    const takenIn = (bucket: number) => `await ${bucket}, update ${bucket} from ${16 * bucket}`;
+    const handedOver = (bucket: number) => {
+      const first = `from ${16 * bucket}`;
+      return `handOver ${bucket} ${first}, submit ${bucket}, stay ${bucket} ${first}`;
+    };
     const [before, after] = [takenIn, handedOver].map((say) => [0, 1, 2].map(say).join(', '));
-    assert.equal(said.join(', '), `${before}, run, ${after}`);
+    assert.equal(said.join(', '), `${before}, free, run, ${after}`);
   });
 
   it('hands a contribution over before any other node runs, once the node that makes it has run', () => {

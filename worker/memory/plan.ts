@@ -2,9 +2,9 @@ import type { Bucket } from '../communication/schedule/types.ts';
 import type { Graph, Node, ValueId } from '../graph/graph.ts';
 import { stepActions } from './actions.ts';
 import type { Action, Event, Stream } from './event.ts';
-import { withFetches } from './fetches.ts';
 import { lifetimes } from './lifetimes.ts';
-import { type Peak, type Rooms, simulate } from './simulate.ts';
+import { type Carried, carriedBy, type Peak, simulate } from './simulate.ts';
+import { withTransfers } from './transfers.ts';
 
 export interface PlanRequest {
   graph: Graph;
@@ -39,9 +39,9 @@ export interface Plan {
 export function planStep(request: PlanRequest): Plan {
   const { graph, nodeBytes, buckets, optimizerSlots, alone, fetches, recycling } = request;
   const baseBytes = persistentBytes(graph, optimizerSlots);
-  const simulated = (events: readonly Event[], carried?: Rooms) =>
+  const simulated = (events: readonly Event[], carried?: Carried) =>
     simulate(graph, events, baseBytes, nodeBytes, carried);
-  const streamOf = (events: readonly Event[], carried?: Rooms): Stream => ({
+  const streamOf = (events: readonly Event[], carried?: Carried): Stream => ({
     events,
     liveBytes: simulated(events, carried).liveBytes,
   });
@@ -50,8 +50,11 @@ export function planStep(request: PlanRequest): Plan {
     stepActions(graph, buckets, { alone: alone === true, together: fetches === true }),
     recycling,
   );
-  const events = fetches === true ? withFetches(done, buckets, simulated) : done;
-  const carried = roomsAhead(events);
+  const simulatedStep = (events: readonly Event[]) => simulated(events, carriedBy(events));
+  const events = fetches === true ? withTransfers(graph, done, buckets, simulatedStep) : done;
+  const carried = carriedBy(events);
+  const stays = new Set(carried.values);
+  const takesIn = (event: Event) => isOfSums(event) || (event.kind === 'free' && stays.has(event.value));
   const { liveBytes, peak } = simulated(events, carried);
   return {
     steady: { events, liveBytes },
@@ -85,18 +88,9 @@ function persistentBytes(graph: Graph, optimizerSlots: number): number {
   );
 }
 
-/** Rooms that a step leaves to the next one. */
-function roomsAhead(events: readonly Event[]): Rooms {
-  const rooms = new Map<number, number>();
-  for (const event of events) {
-    if (event.kind === 'fetch' && event.ahead) rooms.set(event.bucket, 4 * event.elements);
-  }
-  return rooms;
-}
-
 const takingIn: ReadonlySet<Event['kind']> = new Set(['await', 'update', 'average', 'release']);
 
 /** Belongs to the sums of the step before. */
-function takesIn(event: Event): boolean {
+function isOfSums(event: Event): boolean {
   return takingIn.has(event.kind) || (event.kind === 'fetch' && !event.ahead);
 }

@@ -2,6 +2,7 @@ import type { Graph, ValueId } from '../graph/graph.ts';
 import { Buffers } from './buffers.ts';
 import type { Event } from './event.ts';
 import { makesOf } from './lifetimes.ts';
+import { carriedBy } from './simulate.ts';
 
 /** What a step makes, and how much of that has room in what the same step has freed before. Bytes. */
 export interface PlannedReuse {
@@ -22,6 +23,7 @@ export interface PlannedReuse {
 export function plannedReuse(graph: Graph, events: readonly Event[]): PlannedReuse {
   const alive = new Buffers(graph);
   for (const { value } of [...graph.variables, ...graph.constants]) alive.made(value);
+  for (const value of carriedBy(events).values) alive.made(value);
   const bytesOf = (root: ValueId | undefined) => (root === undefined ? 0 : (graph.values[root]?.bytes ?? 0));
   const buffers = new Map<ValueId, number>();
   let [allocatedBytes, plannedBytes, pool] = [0, 0, 0];

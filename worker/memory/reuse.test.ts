@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { type Graph, rootOf, type ValueId } from '../graph/graph.ts';
-import { type ArbitraryStep, arbitraryStep } from './arbitrary-graph.ts';
+import { type ArbitraryStep, arbitraryStep, choice } from './arbitrary-graph.ts';
 import type { Event } from './event.ts';
 import type { Interval } from './intervals.ts';
 import { makesOf } from './lifetimes.ts';
@@ -79,7 +79,7 @@ function observe(graph: Graph, events: readonly Event[], allocator: Allocator): 
 
 const eventsOf = (step: ArbitraryStep, recycling = true) => planStep({ ...step, recycling }).steady.events;
 const holds = (property: (step: ArbitraryStep, choices: number[]) => void) => {
-  const choices = fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { minLength: 1, maxLength: 20 });
+  const choices = fc.array(choice, { minLength: 1, maxLength: 20 });
   fc.assert(fc.property(arbitraryStep, choices, property), { numRuns: 150 });
 };
 

@@ -19,27 +19,39 @@ export interface Simulation {
   peak: Peak;
 }
 
-/** Bytes of the room for each bucket's sum. */
-export type Rooms = ReadonlyMap<number, number>;
+/** What a step finds on the engine, from the step before. */
+export interface Carried {
+  /** Bytes of the room for each bucket's sum. */
+  rooms: ReadonlyMap<number, number>;
+  /** Contributions into whose memory sums come. */
+  values: readonly ValueId[];
+}
 
-/** Bytes on the engine while events happen, from `baseBytes` on that are there all the time, and rooms that are there already. */
+/** What a step leaves to the next one. */
+export function carriedBy(events: readonly Event[]): Carried {
+  const rooms = new Map<number, number>();
+  const values = new Set<ValueId>();
+  for (const event of events) {
+    if (event.kind === 'fetch' && event.ahead) rooms.set(event.bucket, 4 * event.elements);
+    if (event.kind === 'stay') values.add(event.value);
+  }
+  return { rooms, values: [...values] };
+}
+
+const nothing: Carried = { rooms: new Map(), values: [] };
+
+/** Bytes on the engine while events happen, from `baseBytes` on that are there all the time, and what is there already. */
 export function simulate(
   graph: Graph,
   events: readonly Event[],
   baseBytes: number,
   nodeBytes: (node: Node) => number,
-  carried: Rooms = new Map(),
+  carried: Carried = nothing,
 ): Simulation {
   const persistent = new Set([...graph.variables, ...graph.constants].map(({ value }) => value));
   const handles = new Map<ValueId, number>();
-  const rooms = new Map(carried);
-  const startBytes = baseBytes + [...carried.values()].reduce((sum, bytes) => sum + bytes, 0);
-  const simulation: Simulation = {
-    liveBytes: [],
-    mostBytes: [],
-    peak: { bytes: startBytes, event: -1, liveBytes: startBytes },
-  };
-  let live = startBytes;
+  const rooms = new Map(carried.rooms);
+  let live = baseBytes + [...rooms.values()].reduce((sum, bytes) => sum + bytes, 0);
   const count = (value: ValueId, change: 1 | -1): void => {
     const root = rootOf(graph, value);
     if (persistent.has(root)) return;
@@ -49,6 +61,8 @@ export function simulate(
     if (before === 0) live += bytes;
     if (before + change === 0) live -= bytes;
   };
+  for (const value of carried.values) count(value, 1);
+  const simulation: Simulation = { liveBytes: [], mostBytes: [], peak: { bytes: live, event: -1, liveBytes: live } };
   const happen = (event: Event): void => {
     if (event.kind === 'free') {
       count(event.value, -1);

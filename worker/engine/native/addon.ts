@@ -43,10 +43,14 @@ export interface Addon {
   ): number[];
   delete(context: Context, tensor: TensorId): void;
   read(context: Context, tensor: TensorId, into: HostData): void;
-  /** A tensor of float32 numbers for `fill`, with undefined contents. */
+  /** A tensor of float32 numbers with undefined contents. */
   room(context: Context, elements: number): TensorId;
-  /** Copies into a room beside what is computed; `from` must stay as it is until an update from the room has happened. */
-  fill(context: Context, room: TensorId, from: HostData): void;
+  /** Numbers will come to a tensor; see Engine.expect. */
+  expect(context: Context, tensor: TensorId, first: number, elements: number, vacant: boolean): number;
+  bring(context: Context, expected: number, from: Float32Array): boolean;
+  settle(context: Context, expected: number): boolean;
+  /** Milliseconds. */
+  stalled(context: Context): number;
   /**
    * Copies float32 numbers from the tensor's element `first` on, beside what is computed; returns a ticket, or 0 where they
    * are there already.

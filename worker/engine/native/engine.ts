@@ -7,6 +7,7 @@ import {
   type Engine,
   EngineError,
   type EngineSettings,
+  type Expected,
   type Handle,
   type HostData,
   type ImageFormat,
@@ -30,6 +31,8 @@ export class NativeEngine implements Engine {
   readonly name = 'native';
   readonly imageFormats: readonly ImageFormat[];
   readonly fetches: boolean;
+  /** As kLanes in addon/gpu_departures_gpu.h. */
+  readonly lanes = 3;
   private readonly addon: Addon;
   private readonly context: Context;
   private readonly forwarding: ReadonlySet<string>;
@@ -102,8 +105,20 @@ export class NativeEngine implements Engine {
     return this.ops.room(elements);
   }
 
-  fill(room: Handle, from: Float32Array): void {
-    attempt('fill', () => this.addon.fill(this.context, idOf(room), from));
+  expect(tensor: Handle, first: number, elements: number, isVacant: boolean): Expected {
+    return attempt('expect', () => this.addon.expect(this.context, idOf(tensor), first, elements, isVacant));
+  }
+
+  bring(expected: Expected, from: Float32Array): boolean {
+    return attempt('bring', () => this.addon.bring(this.context, expected, from));
+  }
+
+  settle(expected: Expected): boolean {
+    return attempt('settle', () => this.addon.settle(this.context, expected));
+  }
+
+  stalledSeconds(): number {
+    return attempt('stalled', () => this.addon.stalled(this.context)) / 1000;
   }
 
   pin(memory: Float32Array): void {

@@ -51,8 +51,9 @@ describe('gpuSettings', () => {
       allocator: 'pool',
       imageFormats: ['NCHW'],
     });
-    assert.deepEqual(gpuEnvironment(settings), ['TF_DETERMINISTIC_OPS', '1']);
-    assert.deepEqual(gpuEnvironment(gpuSettings('float32', {})), ['TF_GPU_ALLOCATOR', 'cuda_malloc_async']);
+    const always = ['CUDA_DEVICE_MAX_CONNECTIONS', '32'];
+    assert.deepEqual(gpuEnvironment(settings), [...always, 'TF_DETERMINISTIC_OPS', '1']);
+    assert.deepEqual(gpuEnvironment(gpuSettings('float32', {})), [...always, 'TF_GPU_ALLOCATOR', 'cuda_malloc_async']);
   });
 });
 

@@ -65,11 +65,14 @@ function refuseUnknown(env: Env): void {
 }
 
 /**
- * Variables that TensorFlow reads before its first kernel, names and values in turn. Convolutions in TF32 need little
+ * Variables that TensorFlow and CUDA read before the first kernel, names and values in turn. Convolutions in TF32 need little
  * workspace, but with 256 MiB AlexNet's first one took three seconds on an H200; those in float32 may take what they like.
+ * Streams that share a connection wait for each other, and a copy must not wait for a computation that waits for it.
  */
 export function gpuEnvironment({ precision, deterministic, allocator }: GpuSettings): string[] {
   return [
+    'CUDA_DEVICE_MAX_CONNECTIONS',
+    '32',
     ...(precision === 'tf32' ? ['TF_CUDNN_WORKSPACE_LIMIT_IN_MB', '4096'] : []),
     ...(deterministic ? ['TF_DETERMINISTIC_OPS', '1'] : []),
     ...(allocator === 'driver' ? ['TF_GPU_ALLOCATOR', 'cuda_malloc_async'] : []),

@@ -4,16 +4,52 @@
 namespace hayate {
 namespace {
 
-// room(context, elements) → tensor of floats that `fill` fills
-napi_value Room(const Call& call) {
-  return NumberValue(call.env, static_cast<double>(call.context().Room(Integer(call.env, call[1], "elements"))));
+// Bytes in front of element `first` of a tensor of floats that has `length` more from there on.
+size_t Skipped(const Context& context, TensorId tensor, int64_t first, size_t length) {
+  if (context.Type(tensor) != TF_FLOAT) Refuse("floats alone are sent and expected");
+  const size_t whole = context.Memory(tensor).bytes / sizeof(float);
+  if (first < 0 || static_cast<size_t>(first) > whole || length > whole - static_cast<size_t>(first)) {
+    Refuse("the tensor has no " + std::to_string(length) + " floats from " + std::to_string(first) + " on");
+  }
+  return static_cast<size_t>(first) * sizeof(float);
 }
 
-// fill(context, room, from: TypedArray), which must not change until an update from the room is known to have happened
-napi_value Fill(const Call& call) {
-  call.context().Bring(call.tensor(1), Facing(call, 2).data);
-  return Undefined(call.env);
+// room(context, elements) → tensor of floats with undefined contents
+napi_value Room(const Call& call) {
+  const int64_t elements = Integer(call.env, call[1], "elements");
+  return NumberValue(call.env, static_cast<double>(call.context().Allocate(TF_FLOAT, {elements})));
 }
+
+// expect(context, tensor, first, elements, vacant: boolean) → ticket for bring and settle
+napi_value Expect(const Call& call) {
+  const Context& context = call.context();
+  const TensorId tensor = call.tensor(1);
+  const int64_t first = Integer(call.env, call[2], "the first element");
+  const int64_t elements = Integer(call.env, call[3], "elements");
+  if (elements < 1) Refuse("numbers are expected, one at least");
+  const size_t length = static_cast<size_t>(elements), skipped = Skipped(context, tensor, first, length);
+  const bool is_vacant = Boolean(call.env, call[4], "vacant");
+  return NumberValue(call.env,
+                     static_cast<double>(context.Expect(tensor, skipped, length * sizeof(float), is_vacant)));
+}
+
+// bring(context, expected, from: Float32Array) → false where it is too early; `from` must not change until an update from
+// there is known to have happened
+napi_value Bring(const Call& call) {
+  const View from = TypedArray(call.env, call[2], "from");
+  if (from.type != napi_float32_array) Refuse("what is brought are floats");
+  const auto expected = static_cast<Ticket>(Integer(call.env, call[1], "a ticket"));
+  return BooleanValue(call.env, call.context().device().Bring(expected, from.data, from.bytes));
+}
+
+// settle(context, expected) → false where it must have been brought
+napi_value Settle(const Call& call) {
+  const auto expected = static_cast<Ticket>(Integer(call.env, call[1], "a ticket"));
+  return BooleanValue(call.env, call.context().device().Settle(expected));
+}
+
+// stalled(context) → milliseconds that the device stood still in settle, and was not told of before
+napi_value Stalled(const Call& call) { return NumberValue(call.env, call.context().device().Stalled()); }
 
 // send(context, tensor, into: Float32Array, first) → ticket, 0 where the bytes are there already; copies as many of the
 // tensor's floats as `into` has, from `first` on
@@ -22,12 +58,8 @@ napi_value Send(const Call& call) {
   const View into = TypedArray(call.env, call[2], "into");
   const int64_t first = Integer(call.env, call[3], "the first element");
   const Context& context = call.context();
-  if (into.type != napi_float32_array || context.Type(tensor) != TF_FLOAT) Refuse("what is sent are floats");
-  const size_t whole = context.Memory(tensor).bytes / sizeof(float);
-  if (first < 0 || static_cast<size_t>(first) > whole || into.length > whole - static_cast<size_t>(first)) {
-    Refuse("the tensor has no " + std::to_string(into.length) + " floats from " + std::to_string(first) + " on");
-  }
-  const size_t skipped = static_cast<size_t>(first) * sizeof(float);
+  if (into.type != napi_float32_array) Refuse("what is sent are floats");
+  const size_t skipped = Skipped(context, tensor, first, into.length);
   return NumberValue(call.env, static_cast<double>(context.Send(tensor, skipped, into.bytes, into.data)));
 }
 
@@ -90,7 +122,10 @@ napi_value ClearMarks(const Call& call) {
 Functions DeviceFunctions() {
   return {
       Function<Room>("room"),
-      Function<Fill>("fill"),
+      Function<Expect>("expect"),
+      Function<Bring>("bring"),
+      Function<Settle>("settle"),
+      Function<Stalled>("stalled"),
       Function<Send>("send"),
       Function<Arrived>("arrived"),
       Function<Wait>("wait"),

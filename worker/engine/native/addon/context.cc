@@ -54,6 +54,7 @@ Context::Context(const ContextOptions& options) : placement_(options.device), ho
 }
 
 Context::~Context() {
+  device_->Abandon();
   try {
     device_->Finish();  // memory is still in use until then
   } catch (const Failure&) {
@@ -80,17 +81,6 @@ Device& Context::DeviceOf(TFE_TensorHandle* handle) const { return device_->IsHe
 
 TensorId Context::Allocate(TF_DataType type, const std::vector<int64_t>& shape) {
   return Keep(device_->Allocate(type, shape));
-}
-
-TensorId Context::Room(int64_t elements) {
-  Handle handle(device_->Allocate(TF_FLOAT, {elements}));
-  if (elements > 0) device_->Reserve(device_->RegionOf(handle.get()));
-  return Keep(handle.release());
-}
-
-void Context::Bring(TensorId room, const void* from) const {
-  const Region region = RegionOf(Find(room));
-  if (region.bytes > 0) device_->Bring(region, from);
 }
 
 std::vector<TensorId> Context::AllocateTogether(int64_t length, size_t count) {
@@ -130,6 +120,12 @@ Ticket Context::Send(TensorId id, size_t skipped, size_t bytes, void* to) const 
   if (device_->IsHere(handle)) return device_->Send(handle, part, to);
   DeviceOf(handle).Read(part, to);
   return 0;
+}
+
+Ticket Context::Expect(TensorId id, size_t skipped, size_t bytes, bool is_vacant) const {
+  TFE_TensorHandle* const handle = Find(id);
+  if (bytes == 0 || !device_->IsHere(handle)) Refuse("numbers can come to floats on the device alone, one at least");
+  return device_->Expect(handle, {RegionOf(handle).start + skipped, bytes}, is_vacant);
 }
 
 size_t Context::Prepare(const Convolution& convolution) {

@@ -63,11 +63,6 @@ class Context {
   // A new tensor with undefined contents.
   TensorId Allocate(TF_DataType type, const std::vector<int64_t>& shape);
 
-  // A new tensor of floats that Bring fills.
-  TensorId Room(int64_t elements);
-  // Copies into a Room; see Device::Bring.
-  void Bring(TensorId room, const void* from) const;
-
   // New float32 tensors of `length` numbers each, whose memory goes with the last of them.
   std::vector<TensorId> AllocateTogether(int64_t length, size_t count);
 
@@ -87,6 +82,8 @@ class Context {
   void Read(TensorId id, void* to) const;
   // Copies `bytes` of a tensor's, behind the first `skipped`, to the host; see Device::Send. The tensor has as many.
   Ticket Send(TensorId id, size_t skipped, size_t bytes, void* to) const;
+  // Bytes will come there, behind the first `skipped`; see Device::Expect. The tensor has as many.
+  Ticket Expect(TensorId id, size_t skipped, size_t bytes, bool is_vacant) const;
   // Keeps a convolution's sizes; returns their number.
   size_t Prepare(const Convolution& convolution);
   const Convolution& Prepared(size_t number) const;

@@ -17,10 +17,13 @@ Driver FindAll() {
   library.Find("cuDevicePrimaryCtxRelease_v2", &d.release_context);
   library.Find("cuCtxSetCurrent", &d.set_context);
   library.Find("cuGetErrorString", &d.error_text);
-  library.Find("cuStreamCreate", &d.stream_create);
+  library.Find("cuCtxGetStreamPriorityRange", &d.priority_range);
+  library.Find("cuStreamCreateWithPriority", &d.stream_create);
   library.Find("cuStreamDestroy_v2", &d.stream_destroy);
   library.Find("cuStreamWaitEvent", &d.stream_wait);
   library.Find("cuStreamSynchronize", &d.stream_synchronize);
+  library.Find("cuStreamWaitValue32_v2", &d.wait_value);
+  library.Find("cuStreamWriteValue32_v2", &d.write_value);
   library.Find("cuEventCreate", &d.event_create);
   library.Find("cuEventDestroy_v2", &d.event_destroy);
   library.Find("cuEventRecord", &d.event_record);

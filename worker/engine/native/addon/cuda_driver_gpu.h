@@ -23,6 +23,7 @@ inline constexpr unsigned kEventBlockingSync = 1;
 inline constexpr unsigned kEventDisableTiming = 2;
 inline constexpr unsigned kHostPortable = 1;
 inline constexpr unsigned kHostMapped = 2;
+inline constexpr unsigned kWaitAtLeast = 0;
 inline constexpr int kMajor = 75, kMinor = 76, kProcessors = 16;
 
 struct Driver {
@@ -34,10 +35,13 @@ struct Driver {
   Result (*release_context)(Device);
   Result (*set_context)(Context);
   Result (*error_text)(Result, const char**);
-  Result (*stream_create)(Stream*, unsigned);
+  Result (*priority_range)(int*, int*);
+  Result (*stream_create)(Stream*, unsigned, int);
   Result (*stream_destroy)(Stream);
   Result (*stream_wait)(Stream, Event, unsigned);
   Result (*stream_synchronize)(Stream);
+  Result (*wait_value)(Stream, Pointer, unsigned, unsigned);
+  Result (*write_value)(Stream, Pointer, unsigned, unsigned);
   Result (*event_create)(Event*, unsigned);
   Result (*event_destroy)(Event);
   Result (*event_record)(Event, Stream);

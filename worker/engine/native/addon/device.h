@@ -22,7 +22,7 @@ struct Region {
   size_t bytes;
 };
 
-// A transfer under way, counted from 1; 0 is over.
+// A transfer under way, above 0; 0 is over.
 using Ticket = uint64_t;
 
 struct MemoryStatistics {
@@ -59,18 +59,26 @@ class Device {
   virtual TFE_TensorHandle* View(TFE_TensorHandle* handle, const std::vector<int64_t>& shape) = 0;
   virtual void Fill(const Region& to, const void* from) = 0;
   virtual void Copy(const Region& to, const char* from) = 0;
-  // Makes memory that was allocated just now ready for Bring.
-  virtual void Reserve(const Region&) {}
-  // Copies into such memory beside what is being computed; whatever is asked for later finds the bytes there.
-  virtual void Bring(const Region& to, const void* from) = 0;
+  // Bytes of the host will come to `place`, which is a part of that tensor and not empty, beside what is being computed.
+  // It is vacant where everything that has used it is known to be over. If the tensor goes, its memory stays until they
+  // have been brought and settled.
+  virtual Ticket Expect(TFE_TensorHandle* in, const Region& place, bool is_vacant) = 0;
+  // Copies as many bytes there as are expected; false while the place is in use: they are to be brought later then. They
+  // must stay as they are until something that was asked for behind Settle has happened.
+  virtual bool Bring(Ticket expected, const void* from, size_t bytes) = 0;
+  // Whatever is asked for later finds the bytes there, even if they are yet to be brought; false where they must have
+  // been brought.
+  virtual bool Settle(Ticket expected) = 0;
+  // Milliseconds that the device has stood still in Settle, of what is known and was not told before.
+  virtual double Stalled() { return 0; }
   // Waits until the bytes are there.
   virtual void Read(const Region& from, void* to) = 0;
 
   // A tensor is about to go; its memory with it, unless another tensor has it too.
   virtual void Leave(TFE_TensorHandle*) {}
 
-  // Copies a part of a tensor's memory, which is not empty, to the host; returns at once. The memory stays until the bytes
-  // have arrived, even if the tensor goes, and must not be written before.
+  // Copies a part of a tensor's memory, which is not empty, to the host; returns at once. The memory must not be
+  // written before the bytes have arrived; if the tensor goes before, whatever is asked for later waits for that.
   virtual Ticket Send(TFE_TensorHandle* from, const Region& part, void* to) = 0;
   virtual bool Arrived(Ticket ticket) = 0;
   virtual void Wait(Ticket ticket) = 0;
@@ -79,6 +87,8 @@ class Device {
   virtual void Unpin(void* memory) = 0;
   // Waits for everything that was asked for.
   virtual void Finish() {}
+  // Nothing that was expected will be brought any more: what waits for that goes on, with whatever lies there.
+  virtual void Abandon() {}
 
   // False when the gradient is known not to be finite; where that is known later, Failed() returns `tag` then. An update
   // may be put off, to be started with others, until something else is asked of the device.

@@ -41,7 +41,7 @@ struct Sendings {
   int count;
 };
 
-// `to` is memory of the host.
+// One of the two is memory of the host.
 extern "C" __global__ void send(const Sendings all) {
   const Sending sending = OwnEntry(all.entries, all.count);
   const unsigned start = (blockIdx.x - sending.block) * BLOCK_ELEMENTS;

@@ -4,8 +4,11 @@
 
 #include "cuda_driver_gpu.h"
 #include "device.h"
+#include "gpu_arrivals_gpu.h"
 #include "gpu_convolver_gpu.h"
+#include "gpu_departures_gpu.h"
 #include "gpu_kernels_gpu.h"
+#include "gpu_pinned_gpu.h"
 #include "gpu_scratch_gpu.h"
 #include "gpu_transfers_gpu.h"
 #include "gpu_updates_gpu.h"
@@ -49,7 +52,9 @@ class GpuDevice : public Device {
         device_(device),
         allocator_(device->GetAllocator(tf::AllocatorAttributes())),
         kernels_(gpu, stream),
-        transfers_(stream, kernels_),
+        transfers_(stream),
+        departures_(stream, kernels_, pinned_),
+        arrivals_(stream, kernels_, pinned_),
         stream_(stream),
         convolver_(allocator_, kernels_, stream, precision) {
     void* word = nullptr;
@@ -107,55 +112,69 @@ class GpuDevice : public Device {
 
   void Fill(const Region& to, const void* from) override {
     Enter();
-    transfers_.Fill(to, from);
+    transfers_.Fill(to, from, !arrivals_.IsWaiting());
   }
   void Copy(const Region& to, const char* from) override {
     Enter();
     const auto at = [](const char* memory) { return reinterpret_cast<cuda::Pointer>(memory); };
     cuda::Check(driver_.on_device(at(to.start), at(from), to.bytes, stream_), "copying on the GPU");
   }
-  void Reserve(const Region& room) override {
+  Ticket Expect(TFE_TensorHandle* in, const Region& place, bool is_vacant) override {
     Enter();
-    transfers_.Reserve(room);
+    return arrivals_.Expect(place, is_vacant, [tensor = TensorOf(in)] {});
   }
-  void Bring(const Region& to, const void* from) override {
+  bool Bring(Ticket expected, const void* from, size_t bytes) override {
+    Current();
+    return arrivals_.Bring(expected, from, bytes);
+  }
+  bool Settle(Ticket expected) override {
     Enter();
-    transfers_.Bring(to, from);
+    departures_.Start();
+    return arrivals_.Settle(expected);
+  }
+  double Stalled() override {
+    Current();
+    return arrivals_.Stalled();
   }
   void Leave(TFE_TensorHandle* handle) override {
+    if (!IsHere(handle)) return;
     // Memory may be handed out again for work that is started before what is put off, and so stays until that is started.
     if (!updates_->IsEmpty()) held_.push_back(TensorOf(handle));
-    if (!transfers_.HasRooms()) return;
     Current();
-    transfers_.Leave(RegionOf(handle).start);
+    departures_.Leave(RegionOf(handle).start);
   }
   void Read(const Region& from, void* to) override {
     Enter();
+    ExpectNoWait();
     transfers_.Read(from, to);
   }
   Ticket Send(TFE_TensorHandle* from, const Region& part, void* to) override {
     Enter();
-    return transfers_.Send(part, to, [tensor = TensorOf(from)] {});
+    return departures_.Send(RegionOf(from).start, part, to, [tensor = TensorOf(from)] {});
   }
   bool Arrived(Ticket ticket) override {
     Current();
-    return transfers_.Arrived(ticket);
+    return departures_.Arrived(ticket);
   }
   void Wait(Ticket ticket) override {
     Enter();
-    transfers_.Wait(ticket);
+    departures_.Wait(ticket);
   }
   void Pin(void* memory, size_t bytes) override {
     Enter();
-    transfers_.Pin(memory, bytes);
+    pinned_.Pin(memory, bytes);
   }
   void Unpin(void* memory) override {
-    Enter();
-    transfers_.Unpin(memory);
+    Finish();
+    pinned_.Unpin(memory);
   }
+  void Abandon() override { arrivals_.Abandon(); }
   void Finish() override {
     Enter();
-    transfers_.Finish();
+    ExpectNoWait();
+    departures_.Finish();
+    cuda::Check(driver_.stream_synchronize(stream_), "waiting for the GPU");
+    arrivals_.Finish();
   }
 
   bool Update(const Sgd& s, float* variable, Gradient sum, double scale, size_t length, int tag) override {
@@ -263,6 +282,11 @@ class GpuDevice : public Device {
   void ResetPeak() override { allocator_->ClearStats(); }
 
  private:
+  // Who waits for a GPU that waits for him waits for ever.
+  void ExpectNoWait() const {
+    if (arrivals_.IsWaiting()) Refuse("the GPU waits for numbers that have not been brought");
+  }
+
   TFE_TensorHandle* Local(tf::Tensor tensor, tf::Device* device) const {
     return tf::wrap(tf::TensorHandle::CreateLocalHandle(std::move(tensor), device, device_, context_));
   }
@@ -284,15 +308,13 @@ class GpuDevice : public Device {
     if (request.length == 0) return true;
     if (sum.tensor != nullptr) {
       Current();
-      transfers_.Settle(sum.tensor);
       request.sum = sum.tensor;
       updates_->Add(request);
       return true;
     }
     const tf::Tensor room = Make(TF_FLOAT, {static_cast<int64_t>(request.length)});
-    transfers_.Reserve({static_cast<char*>(room.data()), room.TotalBytes()});
-    transfers_.Bring({static_cast<char*>(room.data()), room.TotalBytes()}, sum.host);
-    transfers_.Leave(room.data());
+    const auto start = reinterpret_cast<cuda::Pointer>(room.data());
+    cuda::Check(driver_.to_device(start, sum.host, room.TotalBytes(), stream_), "copying to the GPU");
     request.sum = static_cast<const float*>(room.data());
     updates_->Add(request);
     Flush();
@@ -304,7 +326,10 @@ class GpuDevice : public Device {
   tf::Device* const device_;
   tf::Allocator* const allocator_;
   GpuKernels kernels_;
+  GpuPinned pinned_;
   GpuTransfers transfers_;
+  GpuDepartures departures_;
+  GpuArrivals arrivals_;
   std::unique_ptr<GpuUpdates> updates_;
   std::vector<tf::Tensor> held_;
   const cuda::Stream stream_;

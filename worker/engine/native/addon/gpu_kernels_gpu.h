@@ -34,7 +34,7 @@ struct UpdateBatch {
 };
 static_assert(sizeof(UpdateBatch) <= 4096);
 
-// Copies of floats to memory of the host, by its addresses on the GPU.
+// Copies of floats between memory of the GPU and memory of the host, by its addresses on the GPU.
 struct SendBatch {
   static constexpr int kEntries = 160;
   struct Entry {
@@ -57,6 +57,7 @@ class GpuKernels {
   void Update(const char* kernel, const UpdateBatch& batch, unsigned blocks);
   // On another stream.
   void Send(const SendBatch& batch, unsigned blocks, cuda::Stream stream);
+  void Copy(const float* from, float* to, size_t elements, cuda::Stream stream);
 
   void AddBias(float* values, const float* bias, int64_t outer, int64_t channels, int64_t inner, bool relu);
   void PlaneSums(const float* values, float* sums, int64_t outer, int64_t channels, int64_t inner);

@@ -1,5 +1,6 @@
 #include <chrono>
 #include <cstring>
+#include <map>
 
 #include "device.h"
 #include "tensorflow/c/eager/c_api_experimental.h"
@@ -8,7 +9,7 @@
 namespace hayate {
 namespace {
 
-// Everything happens while it is asked for: tickets are 0.
+// Everything happens while it is asked for: tickets of what is sent are 0.
 class HostDevice : public Device {
  public:
   explicit HostDevice(int threads) : threads_(threads) {}
@@ -51,13 +52,36 @@ class HostDevice : public Device {
 
   void Fill(const Region& to, const void* from) override { std::memcpy(to.start, from, to.bytes); }
   void Copy(const Region& to, const char* from) override { std::memcpy(to.start, from, to.bytes); }
-  void Bring(const Region& to, const void* from) override { Fill(to, from); }
   void Read(const Region& from, void* to) override { std::memcpy(to, from.start, from.bytes); }
 
   Ticket Send(TFE_TensorHandle*, const Region& part, void* to) override {
     Read(part, to);
     return 0;
   }
+
+  Ticket Expect(TFE_TensorHandle* in, const Region& place, bool) override {
+    Status status;
+    Tensor memory(TFE_TensorHandleResolve(in, status));  // shared
+    status.Check();
+    expected_.emplace(++told_, Expected{place, false, std::move(memory)});
+    return told_;
+  }
+  bool Bring(Ticket ticket, const void* from, size_t bytes) override {
+    Expected& expected = Find(ticket);
+    if (bytes != expected.place.bytes) {
+      Refuse(std::to_string(bytes) + " bytes come where " + std::to_string(expected.place.bytes) + " are expected");
+    }
+    if (expected.is_there) Refuse("what was expected has been brought already");
+    Fill(expected.place, from);
+    expected.is_there = true;
+    return true;
+  }
+  bool Settle(Ticket ticket) override {
+    if (!Find(ticket).is_there) return false;
+    expected_.erase(ticket);
+    return true;
+  }
+
   bool Arrived(Ticket) override { return true; }
   void Wait(Ticket) override {}
   void Pin(void*, size_t) override {}
@@ -134,6 +158,18 @@ class HostDevice : public Device {
   void ResetPeak() override {}
 
  private:
+  struct Expected {
+    Region place;
+    bool is_there;
+    Tensor memory;
+  };
+
+  Expected& Find(Ticket ticket) {
+    const auto found = expected_.find(ticket);
+    if (found == expected_.end()) Refuse("nothing is expected as " + std::to_string(ticket));
+    return found->second;
+  }
+
   static const float* Of(const Gradient& sum) { return sum.host != nullptr ? sum.host : sum.tensor; }
 
   static TFE_TensorHandle* HandleOf(TF_Tensor* tensor) {
@@ -144,6 +180,8 @@ class HostDevice : public Device {
   }
 
   const int threads_;
+  Ticket told_ = 0;
+  std::map<Ticket, Expected> expected_;
   std::vector<std::chrono::steady_clock::time_point> marks_;
 };
 

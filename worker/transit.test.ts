@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import type { Handle } from './engine/engine.ts';
+import { Transit } from './transit.ts';
+
+/** A device that can wait by itself, and an exchange whose sums arrive when the test says so, or when they are waited for. */
+function rig({ elements = 1 } = {}) {
+  const log: string[] = [];
+  const there = new Set<number>();
+  const sent = new Set<number>();
+  let told = 0;
+  const brought = new Set<number>();
+  const engine = {
+    room: () => 'room',
+    expect: () => (told += 1),
+    bring: (expected: number) => {
+      brought.add(expected);
+      log.push(`bring ${expected}`);
+      return true;
+    },
+    settle: (expected: number) => {
+      log.push(`settle ${expected}${brought.has(expected) ? '' : ' ahead'}`);
+      return true;
+    },
+    arrived: (transfer: number) => sent.has(transfer),
+    lanes: 1,
+  };
+  const exchange = {
+    submit: (bucket: number) => void log.push(`submit ${bucket}`),
+    arrived: (bucket: number) => there.has(bucket),
+    await: (bucket: number) => {
+      if (there.delete(bucket)) return 0;
+      log.push(`wait for ${bucket}`);
+      return 0.25;
+    },
+    sum: () => new Float32Array(elements),
+  };
+  let nowMs = 0;
+  const transit = new Transit(engine as never, exchange as never, () => nowMs);
+  for (const bucket of [0, 1]) transit.fetch({ bucket, elements });
+  return {
+    transit,
+    later: () => void (nowMs += 1),
+    logged: () => log.splice(0),
+    arrive: (bucket: number) => void there.add(bucket),
+    leave: (transfer: number) => void sent.add(transfer),
+  };
+}
+
+describe('Transit', () => {
+  it('waits for sums itself until the device may', () => {
+    const { transit, logged } = rig();
+    assert.equal(transit.await(0), 0.25);
+    assert.deepEqual(logged(), ['wait for 0', 'bring 1', 'settle 1', 'wait for 0']);
+    transit.letDeviceWait();
+    assert.equal(transit.await(1), 0);
+    assert.deepEqual(logged(), ['settle 2 ahead']);
+  });
+
+  it('goes on submitting and bringing whenever a kernel has been started', () => {
+    const { transit, logged, arrive, leave, later } = rig();
+    transit.letDeviceWait();
+    transit.await(0);
+    transit.departures.sent(5, 7);
+    transit.departures.submit(5);
+    transit.proceed();
+    leave(7);
+    arrive(1);
+    transit.proceed();
+    assert.deepEqual(logged(), ['settle 1 ahead'], 'too soon to look again');
+    later();
+    transit.proceed();
+    assert.deepEqual(logged(), ['submit 5', 'bring 2']);
+    arrive(0);
+    later();
+    transit.proceed();
+    transit.catchUp();
+    assert.deepEqual(logged(), ['bring 1']);
+  });
+
+  it('goes ahead of a device that waits for some kernels, and then waits for what the device waits for', () => {
+    const { transit, logged } = rig();
+    transit.letDeviceWait();
+    transit.await(1);
+    transit.await(0);
+    for (let kernels = 0; kernels < 64; kernels++) transit.proceed();
+    assert.deepEqual(logged(), ['settle 2 ahead', 'settle 1 ahead']);
+    transit.proceed();
+    assert.deepEqual(logged(), ['wait for 1', 'bring 2', 'wait for 1', 'wait for 0', 'bring 1', 'wait for 0']);
+  });
+
+  it('does not let the device wait for a large sum with a room of its own', () => {
+    const { transit, logged } = rig({ elements: (1 << 20) + 1 });
+    transit.letDeviceWait();
+    assert.equal(transit.await(0), 0.25);
+    assert.deepEqual(logged(), ['wait for 0', 'bring 1', 'settle 1', 'wait for 0']);
+  });
+
+  it('lets it wait for a sum in the memory of a contribution, which comes before that is freed or used again', () => {
+    const { transit, logged } = rig({ elements: (1 << 20) + 1 });
+    transit.letDeviceWait();
+    const [one, other] = ['one', 'other'] as unknown as Handle[];
+    transit.stay({ bucket: 2, first: 0 }, one!);
+    transit.stay({ bucket: 3, first: 0 }, other!);
+    assert.equal(transit.await(2), 0);
+    assert.equal(transit.await(3), 0);
+    transit.vacate(one!);
+    assert.deepEqual(logged(), ['settle 3 ahead', 'settle 4 ahead', 'wait for 2', 'bring 3', 'wait for 2']);
+    transit.stay({ bucket: 3, first: 0 }, other!);
+    assert.deepEqual(logged(), ['wait for 3', 'bring 4', 'wait for 3']);
+    assert.equal(transit.await(3), 0);
+    assert.deepEqual(logged(), ['settle 5 ahead']);
+  });
+
+  it('brings all that the device waits for before anybody waits for the device', () => {
+    const { transit, logged } = rig();
+    transit.letDeviceWait();
+    transit.await(0);
+    transit.catchUp();
+    transit.catchUp();
+    assert.deepEqual(logged(), ['settle 1 ahead', 'wait for 0', 'bring 1', 'wait for 0']);
+  });
+});
