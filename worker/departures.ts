@@ -1,13 +1,22 @@
 import type { Exchange } from './communication/exchange.ts';
-import type { Engine, Transfer } from './engine/engine.ts';
+import type { Engine, Handle, SentPart, Transfer } from './engine/engine.ts';
 
 /** While a sum is awaited, how long at most nobody looks after what is still leaving. */
 const patienceMs = 0.1;
 
-/** A bucket whose last bytes are still on their way from the device: by lane, the last of its transfers. */
+/** A bucket whose bytes are on their way from the device. */
 interface Leaving {
   bucket: number;
-  last: (Transfer | undefined)[];
+  /** That have not arrived. */
+  transfers: Transfer[];
+}
+
+/** A part of a contribution and of a bucket. */
+interface Part {
+  bucket: number;
+  first: number;
+  offset: number;
+  length: number;
 }
 
 /** Buckets on their way from the device; each is submitted as soon as all of it is in, whichever was complete first. */
@@ -15,7 +24,7 @@ export class Departures {
   readonly #engine: Engine;
   readonly #exchange: Exchange;
   /** Of buckets that are not complete. */
-  readonly #sent = new Map<number, Leaving['last']>();
+  readonly #parts = new Map<number, SentPart[]>();
   #leaving: Leaving[] = [];
   /** Lanes in which something has not arrived, and so nothing behind it. */
   readonly #waiting = new Set<number>();
@@ -25,38 +34,43 @@ export class Departures {
     this.#exchange = exchange;
   }
 
-  /** Bytes of the bucket are on their way. */
-  sent(bucket: number, transfer: Transfer): void {
-    let last = this.#sent.get(bucket);
-    if (last === undefined) this.#sent.set(bucket, (last = []));
-    last[transfer % this.#engine.lanes] = transfer;
+  /** A part of the bucket is final. A device far away is asked for all parts together, once the bucket is complete. */
+  handOver({ bucket, first, offset, length }: Part, handle: Handle): void {
+    if (!this.#engine.fetches) {
+      this.#engine.send(handle, this.#exchange.outgoing(bucket).subarray(offset, offset + length), first);
+      return;
+    }
+    const part = { handle, first, offset, length };
+    const parts = this.#parts.get(bucket);
+    if (parts === undefined) this.#parts.set(bucket, [part]);
+    else parts.push(part);
   }
 
-  /** All of the bucket has been sent. */
+  /** All of the bucket has been handed over. */
   submit(bucket: number): void {
-    const last = this.#sent.get(bucket) ?? [];
-    this.#sent.delete(bucket);
-    this.#leaving.push({ bucket, last });
-    for (const transfer of last) if (transfer !== undefined) this.#engine.arrived(transfer); // sends what was put off
-    this.submitArrived();
+    const parts = this.#parts.get(bucket);
+    this.#parts.delete(bucket);
+    const transfers = parts === undefined ? [] : this.#engine.sendAll(parts, this.#exchange.outgoing(bucket));
+    if (transfers.length === 0) this.#exchange.submit(bucket);
+    else this.#leaving.push({ bucket, transfers });
   }
 
   submitArrived(): void {
     if (this.#leaving.length === 0) return;
     this.#waiting.clear();
-    this.#leaving = this.#leaving.filter(({ bucket, last }) => {
-      let isLeaving = false;
-      last.forEach((transfer, lane) => {
-        if (transfer === undefined) return;
-        if (!this.#waiting.has(lane) && this.#engine.arrived(transfer)) last[lane] = undefined;
-        else {
-          this.#waiting.add(lane);
-          isLeaving = true;
-        }
-      });
-      if (!isLeaving) this.#exchange.submit(bucket);
-      return isLeaving;
+    this.#leaving = this.#leaving.filter((leaving) => {
+      leaving.transfers = leaving.transfers.filter((transfer) => !this.#hasArrived(transfer));
+      if (leaving.transfers.length === 0) this.#exchange.submit(leaving.bucket);
+      return leaving.transfers.length > 0;
     });
+  }
+
+  #hasArrived(transfer: Transfer): boolean {
+    const lane = transfer % this.#engine.lanes;
+    if (this.#waiting.has(lane)) return false;
+    if (this.#engine.arrived(transfer)) return true;
+    this.#waiting.add(lane);
+    return false;
   }
 
   /**

@@ -62,7 +62,7 @@ export function trainStep(stream: Stream, on: StepContext, batch: readonly HostD
 }
 
 function happen(event: Event, on: StepContext, batch: readonly HostData[], step: number, result: StepResult): void {
-  const { graph, engine, exchange, ledger, transit } = on;
+  const { graph, engine, ledger, transit } = on;
   const { departures, arrivals } = transit;
   switch (event.kind) {
     case 'fetch':
@@ -102,12 +102,9 @@ function happen(event: Event, on: StepContext, batch: readonly HostData[], step:
       transit.vacate(ledger.handleOf(event.value));
       ledger.release(event.value);
       break;
-    case 'handOver': {
-      const { first, bucket, offset, length } = event;
-      const target = exchange.outgoing(bucket).subarray(offset, offset + length);
-      departures.sent(bucket, engine.send(ledger.handleOf(event.value), target, first));
+    case 'handOver':
+      departures.handOver(event, ledger.handleOf(event.value));
       break;
-    }
     case 'submit':
       departures.submit(event.bucket); // these gradients leave while we go on
       break;

@@ -23,8 +23,11 @@ function rig({ elements = 1 } = {}) {
     },
     arrived: (transfer: number) => sent.has(transfer),
     lanes: 1,
+    fetches: true,
+    sendAll: (parts: { handle: number }[]) => parts.map(({ handle }) => handle),
   };
   const exchange = {
+    outgoing: () => new Float32Array(1),
     submit: (bucket: number) => void log.push(`submit ${bucket}`),
     arrived: (bucket: number) => there.has(bucket),
     await: (bucket: number) => {
@@ -34,12 +37,12 @@ function rig({ elements = 1 } = {}) {
     },
     sum: () => new Float32Array(elements),
   };
-  let nowMs = 0;
-  const transit = new Transit(engine as never, exchange as never, () => nowMs);
+  const now = { ms: 0 };
+  const transit = new Transit(engine as never, exchange, () => now.ms);
   for (const bucket of [0, 1]) transit.fetch({ bucket, elements });
   return {
     transit,
-    later: () => void (nowMs += 1),
+    later: () => void (now.ms += 1),
     logged: () => log.splice(0),
     arrive: (bucket: number) => void there.add(bucket),
     leave: (transfer: number) => void sent.add(transfer),
@@ -60,7 +63,7 @@ describe('Transit', () => {
     const { transit, logged, arrive, leave, later } = rig();
     transit.letDeviceWait();
     transit.await(0);
-    transit.departures.sent(5, 7);
+    transit.departures.handOver({ bucket: 5, first: 0, offset: 0, length: 1 }, 7 as never);
     transit.departures.submit(5);
     transit.proceed();
     leave(7);

@@ -11,7 +11,7 @@ import type { Engine, Handle } from './engine/engine.ts';
 const mostKernelsAhead = 64;
 
 /** Looking after all that is on its way costs the host as much as starting a kernel. */
-const betweenLooksMs = 0.1;
+const betweenLooksMs = 0.25;
 
 /**
  * A device does not wait for a larger sum that has a room of its own: the room is freed right after the sum was needed, and

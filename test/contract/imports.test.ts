@@ -42,7 +42,7 @@ const pure = [
   /^operator\/trainingjob\/(plan|restart|conditions)\.ts$/,
   /^operator\/trainingjob\/desired\//,
   /^worker\/graph\/(graph|format|layout|manner|sheet)\.ts$/,
-  /^worker\/memory\/(event|lifetimes|order|plan|actions|buffers|intervals|explain|planned-reuse|measured-reuse|simulate|fetches|workspaces)\.ts$/,
+  /^worker\/memory\/(event|lifetimes|order|plan|actions|buffers|intervals|explain|planned-reuse|measured-reuse|simulate|fetches|stays|late-frees|transfers|step-events|workspaces)\.ts$/,
   /^worker\/communication\/schedule\//,
   /^worker\/communication\/collective\//,
   /^worker\/communication\/transport\/frame\.ts$/,

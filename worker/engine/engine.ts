@@ -34,6 +34,14 @@ export type Sum = Float32Array | Handle | TensorPart;
 /** A copy on its way to the host; 0 has arrived. See {@link Engine.lanes}. */
 export type Transfer = number;
 
+/** `length` elements of a tensor from `first` on, which go to `offset` and what follows. */
+export interface SentPart {
+  readonly handle: Handle;
+  readonly first: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** Numbers that will come from the host. */
 export type Expected = number;
 
@@ -91,10 +99,11 @@ export interface Engine {
   /**
    * Copies as many elements of a float32 tensor as `target` has, from `first` on, into it, which may be shared memory; may
    * return before the bytes are there, and the tensor is not to be written in place before they are. A device goes on
-   * computing meanwhile, unless the tensor is freed before they are there. A few bytes may be put off until
-   * {@link Engine.arrived} is asked for them, or for what was sent after them.
+   * computing meanwhile, unless the tensor is freed before they are there.
    */
   send(handle: Handle, target: Float32Array, first?: number): Transfer;
+  /** Sends several parts into one target; returns what has to arrive for all of them to be there. */
+  sendAll(parts: readonly SentPart[], target: Float32Array): Transfer[];
   arrived(transfer: Transfer): boolean;
   /** Transfers that are alike but for multiples of this arrive one after the other, the lower first. */
   readonly lanes: number;

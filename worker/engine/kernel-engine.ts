@@ -12,6 +12,7 @@ import {
   type HostData,
   type OptimizerStep,
   type Place,
+  type SentPart,
   type Sum,
   type Transfer,
 } from './engine.ts';
@@ -87,6 +88,13 @@ export class KernelEngine implements Engine {
     refusePart(handle, first, target.length);
     target.set(this.partOf(handle, first, target.length));
     return 0;
+  }
+
+  sendAll(parts: readonly SentPart[], target: Float32Array): Transfer[] {
+    for (const { handle, first, offset, length } of parts) {
+      this.send(handle, target.subarray(offset, offset + length), first);
+    }
+    return [];
   }
 
   arrived(): boolean {

@@ -25,6 +25,25 @@ export function transfersContract(opened: () => Engine): void {
     assert.ok(target.every((value, at) => value === at));
     const wrong = [99_999, 100_001, -1, 2 ** 40].map((from) => () => engine.send(handle, new Float32Array(2), from));
     for (const send of wrong) assert.throws(send, EngineError);
+    target.fill(-1);
+    const lengths = [7, 60_000, 0, 30_000, 9_993];
+    const others = lengths.map((length, part) => floats(Array.from({ length: length + part }, (_, at) => at)));
+    const parts = others.map((other, part) => {
+      return { handle: other, first: part, offset: sum(lengths.slice(0, part)), length: lengths[part]! };
+    });
+    const together = engine.sendAll(parts, target);
+    freeAll(others);
+    assert.ok(together.length <= engine.lanes);
+    for (const transfer of together) engine.wait(transfer);
+    assert.ok(together.every((transfer) => engine.arrived(transfer)));
+    for (const [part, { offset, length }] of parts.entries()) {
+      assert.ok(
+        target.subarray(offset, offset + length).every((value, at) => value === part + at),
+        `part ${part}`,
+      );
+    }
+    assert.ok(target.subarray(sum(lengths)).every((value) => value === -1));
+    assert.deepEqual(engine.sendAll([], target), []);
     engine.unpin(target);
     engine.free(handle);
   });

@@ -9,12 +9,15 @@ export interface Lifetime {
 
 /**
  * Lifetimes of the handles that a step makes, aliases included. What outlives the step (variables, constants) has none.
- * A buffer lives as long as any handle of its root.
+ * A buffer lives as long as any handle of its root. With `together`, what was handed over is read when its bucket is submitted.
  */
-export function lifetimes(graph: Graph, actions: readonly Action[]): Map<ValueId, Lifetime> {
+export function lifetimes(graph: Graph, actions: readonly Action[], together = false): Map<ValueId, Lifetime> {
   const found = new Map<ValueId, Lifetime>();
+  const handed = new Map<number, ValueId[]>();
   actions.forEach((action, at) => {
-    for (const value of readsOf(graph, action)) {
+    if (action.kind === 'handOver') handed.set(action.bucket, [...(handed.get(action.bucket) ?? []), action.value]);
+    const submitted = together && action.kind === 'submit' ? (handed.get(action.bucket) ?? []) : [];
+    for (const value of [...readsOf(graph, action), ...submitted]) {
       const lifetime = found.get(value);
       if (lifetime !== undefined) lifetime.last = at;
     }

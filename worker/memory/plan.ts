@@ -1,9 +1,8 @@
 import type { Bucket } from '../communication/schedule/types.ts';
 import type { Graph, Node, ValueId } from '../graph/graph.ts';
-import { stepActions } from './actions.ts';
-import type { Action, Event, Stream } from './event.ts';
-import { lifetimes } from './lifetimes.ts';
+import type { Event, Stream } from './event.ts';
 import { type Carried, carriedBy, type Peak, simulate } from './simulate.ts';
+import { stepEvents } from './step-events.ts';
 import { withTransfers } from './transfers.ts';
 
 export interface PlanRequest {
@@ -15,7 +14,10 @@ export interface PlanRequest {
   optimizerSlots: number;
   /** This rank is the only one: its contributions go into the variables directly, and there are no buckets. */
   alone?: boolean;
-  /** Sums are fetched to the engine before variables are updated from them, see Engine.fetches; small updates go together. */
+  /**
+   * Sums are fetched to the engine before variables are updated from them, see Engine.fetches; small updates go together,
+   * and so do the parts of a bucket when it is submitted.
+   */
   fetches?: boolean;
   /** False keeps everything until the end of the step, for comparison. */
   recycling: boolean;
@@ -45,13 +47,10 @@ export function planStep(request: PlanRequest): Plan {
     events,
     liveBytes: simulated(events, carried).liveBytes,
   });
-  const done = withFrees(
-    graph,
-    stepActions(graph, buckets, { alone: alone === true, together: fetches === true }),
-    recycling,
-  );
+  const together = fetches === true;
+  const done = stepEvents(graph, buckets, { alone: alone === true, together, recycling });
   const simulatedStep = (events: readonly Event[]) => simulated(events, carriedBy(events));
-  const events = fetches === true ? withTransfers(graph, done, buckets, simulatedStep) : done;
+  const events = together ? withTransfers(graph, done, buckets, simulatedStep) : done;
   const carried = carriedBy(events);
   const stays = new Set(carried.values);
   const takesIn = (event: Event) => isOfSums(event) || (event.kind === 'free' && stays.has(event.value));
@@ -63,20 +62,6 @@ export function planStep(request: PlanRequest): Plan {
     baseBytes,
     peak,
   };
-}
-
-function withFrees(graph: Graph, actions: readonly Action[], recycling: boolean): Event[] {
-  const dying = new Map<number, ValueId[]>();
-  for (const [value, { last }] of lifetimes(graph, actions)) {
-    const at = recycling ? last : actions.length - 1;
-    const others = dying.get(at);
-    if (others === undefined) dying.set(at, [value]);
-    else others.push(value);
-  }
-  return actions.flatMap((action, at): Event[] => [
-    action,
-    ...(dying.get(at) ?? []).map((value): Event => ({ kind: 'free', value })),
-  ]);
 }
 
 function persistentBytes(graph: Graph, optimizerSlots: number): number {

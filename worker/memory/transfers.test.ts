@@ -8,6 +8,7 @@ import { makesOf, readsOf } from './lifetimes.ts';
 import { type Plan, planStep } from './plan.ts';
 import { type Carried, carriedBy, type Simulation, simulate } from './simulate.ts';
 import { findStays, withStay } from './stays.ts';
+import { stepEvents } from './step-events.ts';
 
 const planned = (step: ArbitraryStep, recycling = true) => planStep({ ...step, recycling, fetches: true });
 const holds = (property: (step: ArbitraryStep) => void) =>
@@ -18,10 +19,13 @@ const fetchesOf = (events: readonly Event[]) => events.flatMap((event) => (event
 const isTaken = (event: Event): event is Extract<Event, { kind: 'update' | 'average' }> =>
   event.kind === 'update' || event.kind === 'average';
 
+const withoutTransfers = ({ graph, buckets }: ArbitraryStep) =>
+  stepEvents(graph, buckets, { alone: false, together: true, recycling: true });
+
 /** The peak with every fetch right before its await, and every release right after the last update. */
 function latestPeakBytes(step: ArbitraryStep): number {
-  const { steady, baseBytes } = planStep({ ...step, recycling: true });
-  return simulate(step.graph, fetchedLast(steady.events, step.buckets), baseBytes, step.nodeBytes).peak.bytes;
+  const { baseBytes } = planStep({ ...step, recycling: true });
+  return simulate(step.graph, fetchedLast(withoutTransfers(step), step.buckets), baseBytes, step.nodeBytes).peak.bytes;
 }
 
 const elementsOf = (step: ArbitraryStep, bucket: number) => step.buckets[bucket]!.elements;
@@ -168,10 +172,10 @@ describe('withTransfers', () => {
 
   it('fetches each bucket as early as that allows behind the one awaited before, or in the step before', () => {
     holds((step) => {
-      const { steady: plain, baseBytes } = planStep({ ...step, recycling: true });
+      const { baseBytes } = planStep({ ...step, recycling: true });
       const simulated = (events: readonly Event[]) =>
         simulate(step.graph, events, baseBytes, step.nodeBytes, carriedBy(events));
-      const late = fetchedLast(plain.events, step.buckets);
+      const late = fetchedLast(withoutTransfers(step), step.buckets);
       const { peak } = simulated(late);
       const limitBytes = 1.15 * peak.bytes;
       const events = withFetches(late, simulated(late), limitBytes);
@@ -190,12 +194,11 @@ describe('withTransfers', () => {
   it('keeps every contribution that its sums can come back to, where memory allows', () => {
     let kept = 0;
     holds((step) => {
-      const { steady: plain, baseBytes } = planStep({ ...step, recycling: true });
-      const { steady } = planned(step);
-      const late = fetchedLast(plain.events, step.buckets);
+      const { steady, baseBytes } = planned(step);
+      const late = fetchedLast(withoutTransfers(step), step.buckets);
       const peakOf = (events: readonly Event[]) =>
         simulate(step.graph, events, baseBytes, step.nodeBytes, carriedBy(events)).peak.bytes;
-      const stays = findStays(step.graph, plain.events, step.buckets);
+      const stays = findStays(step.graph, late, step.buckets);
       const { values } = carriedBy(steady.events);
       kept += values.length;
       const chosen = stays.filter(({ value }) => values.includes(value)).reduce<Event[]>(withStay, late);

@@ -84,18 +84,28 @@ describe('addon of the native engine', () => {
     assert.deepEqual(valuesOf(addon.create(context, float32, [2], shared)), [3, 4]);
   });
 
-  it('sends floats alone, and none that the tensor does not have', () => {
+  it('sends floats alone, parts that fit where they go, and none that a tensor does not have', () => {
     const x = floats(1, 2, 3);
     const into = new Float32Array(2);
-    assert.equal(addon.send(context, x, into, 1), 0);
+    const send = (tensor: number, first: number, offset = 0, length = 2, target = into) =>
+      addon.send(context, target, Float64Array.of(tensor, first, offset, length));
+    assert.deepEqual(send(x, 1), [0, 0, 0]);
     assert.deepEqual([...into], [2, 3]);
-    for (const first of [2, 3, 4, -1, 0.5, Number.NaN, 2 ** 52, -(2 ** 52), 2 ** 53, Infinity]) {
-      assert.throws(() => addon.send(context, x, into, first), isAddonError, `${first}`);
+    for (const wrong of [2, 3, 4, -1, 0.5, Number.NaN, 2 ** 52, -(2 ** 52), 2 ** 53, Infinity]) {
+      assert.throws(() => send(x, wrong), isAddonError, `first ${wrong}`);
+      if (wrong !== 2) assert.throws(() => send(x, 0, 0, wrong), isAddonError, `length ${wrong}`);
+      assert.throws(() => send(x, 0, wrong, 1), isAddonError, `offset ${wrong}`);
+      assert.throws(() => send(wrong < 5 ? 1000 : wrong, 0), isAddonError, `tensor ${wrong}`);
     }
     const whole = addon.create(context, 3, [2], Int32Array.of(1, 2));
-    assert.throws(() => addon.send(context, whole, into, 0), /floats/);
-    assert.throws(() => addon.send(context, x, new Int32Array(2) as never, 0), /floats/);
+    assert.throws(() => send(whole, 0), /floats/);
+    assert.throws(() => send(x, 0, 0, 2, new Int32Array(2) as never), /floats/);
+    assert.throws(() => addon.send(context, into, new Float64Array(5)), /four of each/);
+    assert.throws(() => addon.send(context, into, Float32Array.of(x, 0, 0, 2) as never), /four of each/);
     assert.deepEqual([...into], [2, 3]);
+    addon.send(context, into, Float64Array.of(x, 2, 0, 1, x, 0, 1, 1));
+    assert.deepEqual([...into], [3, 1]);
+    assert.deepEqual(addon.send(context, into, new Float64Array()), [0, 0, 0]);
   });
 
   it('names the op and the status of what TensorFlow refuses', () => {

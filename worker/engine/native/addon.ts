@@ -52,10 +52,10 @@ export interface Addon {
   /** Milliseconds. */
   stalled(context: Context): number;
   /**
-   * Copies float32 numbers from the tensor's element `first` on, beside what is computed; returns a ticket, or 0 where they
-   * are there already.
+   * Copies float32 numbers into memory of the host, beside what is computed. `parts`: of each in turn its tensor, the first
+   * element there, where it goes and how many there are. Returns a ticket for each lane, 0 where all is there.
    */
-  send(context: Context, tensor: TensorId, into: Float32Array, first: number): number;
+  send(context: Context, into: Float32Array, parts: Float64Array): number[];
   arrived(context: Context, ticket: number): boolean;
   wait(context: Context, ticket: number): void;
   /** Page-locks memory that is sent to, filled or updated from, or lets it go. */

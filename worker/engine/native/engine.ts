@@ -13,6 +13,7 @@ import {
   type ImageFormat,
   type OptimizerStep,
   type Place,
+  type SentPart,
   type Sum,
   type Transfer,
 } from '../engine.ts';
@@ -31,7 +32,7 @@ export class NativeEngine implements Engine {
   readonly name = 'native';
   readonly imageFormats: readonly ImageFormat[];
   readonly fetches: boolean;
-  /** As kLanes in addon/gpu_departures_gpu.h. */
+  /** As kLanes in addon/device.h. */
   readonly lanes = 3;
   private readonly addon: Addon;
   private readonly context: Context;
@@ -89,8 +90,19 @@ export class NativeEngine implements Engine {
   }
 
   send(handle: Handle, target: Float32Array, first = 0): Transfer {
-    if (handle.dtype !== 'float32') throw new EngineError('kernelFailed', `a tensor of ${handle.dtype} is no float32`);
-    return attempt('send', () => this.addon.send(this.context, idOf(handle), target, first));
+    const transfers = this.sendAll([{ handle, first, offset: 0, length: target.length }], target);
+    return transfers[0] ?? 0; // one part goes in one lane
+  }
+
+  sendAll(parts: readonly SentPart[], target: Float32Array): Transfer[] {
+    const rows = new Float64Array(4 * parts.length);
+    parts.forEach(({ handle, first, offset, length }, at) => {
+      if (handle.dtype !== 'float32')
+        throw new EngineError('kernelFailed', `a tensor of ${handle.dtype} is no float32`);
+      rows.set([idOf(handle), first, offset, length], 4 * at);
+    });
+    const tickets = attempt('send', () => this.addon.send(this.context, target, rows));
+    return tickets.filter((ticket) => ticket !== 0);
   }
 
   arrived(transfer: Transfer): boolean {

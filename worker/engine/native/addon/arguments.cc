@@ -24,7 +24,10 @@ double Number(napi_env env, napi_value value, const char* what) {
 }
 
 int64_t Integer(napi_env env, napi_value value, const char* what) {
-  const double number = Number(env, value, what);
+  return Whole(Number(env, value, what), what);
+}
+
+int64_t Whole(double number, const char* what) {
   if (!(std::fabs(number) <= 9007199254740991.0) || number != std::floor(number)) {
     Refuse(std::string(what) + " must be a whole number");
   }

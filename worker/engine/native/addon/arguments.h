@@ -16,6 +16,8 @@ struct PendingException {};
 void Check(napi_env env, napi_status status);
 
 int64_t Integer(napi_env env, napi_value value, const char* what);
+// Of a number that was read from memory.
+int64_t Whole(double number, const char* what);
 double Number(napi_env env, napi_value value, const char* what);
 bool Boolean(napi_env env, napi_value value, const char* what);
 // A boolean that may be left out, which is false.

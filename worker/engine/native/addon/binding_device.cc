@@ -51,16 +51,31 @@ napi_value Settle(const Call& call) {
 // stalled(context) → milliseconds that the device stood still in settle, and was not told of before
 napi_value Stalled(const Call& call) { return NumberValue(call.env, call.context().device().Stalled()); }
 
-// send(context, tensor, into: Float32Array, first) → ticket, 0 where the bytes are there already; copies as many of the
-// tensor's floats as `into` has, from `first` on
+// send(context, into: Float32Array, parts: Float64Array) → tickets, one a lane, 0 where everything is there already. Of each
+// part in turn: tensor, first of its floats, where in `into` they go, how many there are.
 napi_value Send(const Call& call) {
-  const TensorId tensor = call.tensor(1);
-  const View into = TypedArray(call.env, call[2], "into");
-  const int64_t first = Integer(call.env, call[3], "the first element");
-  const Context& context = call.context();
+  constexpr size_t kFields = 4;
+  const View into = TypedArray(call.env, call[1], "into");
+  const View parts = TypedArray(call.env, call[2], "parts");
   if (into.type != napi_float32_array) Refuse("what is sent are floats");
-  const size_t skipped = Skipped(context, tensor, first, into.length);
-  return NumberValue(call.env, static_cast<double>(context.Send(tensor, skipped, into.bytes, into.data)));
+  if (parts.type != napi_float64_array || parts.length % kFields != 0) Refuse("parts are numbers, four of each");
+  const Context& context = call.context();
+  std::vector<Context::Sent> sent;
+  for (size_t at = 0; at < parts.length; at += kFields) {
+    const double* const part = static_cast<const double*>(parts.data) + at;
+    const int64_t tensor = Whole(part[0], "a tensor"), first = Whole(part[1], "the first element");
+    const int64_t offset = Whole(part[2], "an offset"), length = Whole(part[3], "a length");
+    if (offset < 0 || length < 0 || static_cast<size_t>(offset) > into.length ||
+        static_cast<size_t>(length) > into.length - static_cast<size_t>(offset)) {
+      Refuse("a part does not fit into its target");
+    }
+    const auto count = static_cast<size_t>(length);
+    const size_t skipped = Skipped(context, tensor, first, count);
+    sent.push_back({tensor, skipped, count * sizeof(float), static_cast<float*>(into.data) + offset});
+  }
+  std::vector<double> tickets;
+  for (const Ticket ticket : context.Send(sent)) tickets.push_back(static_cast<double>(ticket));
+  return NumbersValue(call.env, tickets);
 }
 
 // arrived(context, ticket) → boolean

@@ -113,13 +113,19 @@ void Context::Read(TensorId id, void* to) const {
   if (region.bytes > 0) DeviceOf(handle).Read(region, to);
 }
 
-Ticket Context::Send(TensorId id, size_t skipped, size_t bytes, void* to) const {
-  TFE_TensorHandle* const handle = Find(id);
-  if (bytes == 0) return 0;
-  const Region part{RegionOf(handle).start + skipped, bytes};
-  if (device_->IsHere(handle)) return device_->Send(handle, part, to);
-  DeviceOf(handle).Read(part, to);
-  return 0;
+Device::Tickets Context::Send(const std::vector<Sent>& parts) const {
+  std::vector<Device::Sending> here;
+  for (const auto& [tensor, skipped, bytes, to] : parts) {
+    if (bytes == 0) continue;
+    TFE_TensorHandle* const handle = Find(tensor);
+    const Region part{RegionOf(handle).start + skipped, bytes};
+    if (device_->IsHere(handle)) {
+      here.push_back({handle, part, to});
+    } else {
+      DeviceOf(handle).Read(part, to);
+    }
+  }
+  return device_->Send(here);
 }
 
 Ticket Context::Expect(TensorId id, size_t skipped, size_t bytes, bool is_vacant) const {

@@ -80,8 +80,14 @@ class Context {
   Region Memory(TensorId id) const { return RegionOf(Find(id)); }
   // Copies a tensor's bytes to the host, and waits for them.
   void Read(TensorId id, void* to) const;
-  // Copies `bytes` of a tensor's, behind the first `skipped`, to the host; see Device::Send. The tensor has as many.
-  Ticket Send(TensorId id, size_t skipped, size_t bytes, void* to) const;
+  // `bytes` of a tensor's, behind the first `skipped`, for the host.
+  struct Sent {
+    TensorId tensor;
+    size_t skipped, bytes;
+    void* to;
+  };
+  // See Device::Send. The tensors have as many.
+  Device::Tickets Send(const std::vector<Sent>& parts) const;
   // Bytes will come there, behind the first `skipped`; see Device::Expect. The tensor has as many.
   Ticket Expect(TensorId id, size_t skipped, size_t bytes, bool is_vacant) const;
   // Keeps a convolution's sizes; returns their number.

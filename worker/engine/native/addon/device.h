@@ -2,6 +2,7 @@
 // TensorFlow's. Everything is in the order of the calls, whether it has happened or not when a call returns.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -77,9 +78,19 @@ class Device {
   // A tensor is about to go; its memory with it, unless another tensor has it too.
   virtual void Leave(TFE_TensorHandle*) {}
 
-  // Copies a part of a tensor's memory, which is not empty, to the host; returns at once. The memory must not be
-  // written before the bytes have arrived; if the tensor goes before, whatever is asked for later waits for that.
-  virtual Ticket Send(TFE_TensorHandle* from, const Region& part, void* to) = 0;
+  // Parts of tensors of this device that go to the host together. None is empty.
+  struct Sending {
+    TFE_TensorHandle* tensor;
+    Region part;
+    void* to;
+  };
+  // Of tickets that are alike but for multiples of this the lower one arrives first.
+  static constexpr size_t kLanes = 3;
+  // By lane, what has arrived last when all of them have; 0 for none.
+  using Tickets = std::array<Ticket, kLanes>;
+  // Copies them; returns at once. Their memory must not be written before the bytes have arrived; if a tensor goes before,
+  // whatever is asked for later waits for that.
+  virtual Tickets Send(const std::vector<Sending>& parts) = 0;
   virtual bool Arrived(Ticket ticket) = 0;
   virtual void Wait(Ticket ticket) = 0;
   // Tells the device that memory of the host will be copied from and to.

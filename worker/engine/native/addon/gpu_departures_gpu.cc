@@ -9,60 +9,76 @@ using cuda::Check;
 
 // A transfer of its own costs the host more than this much costs the bus.
 constexpr size_t kFewBytes = 64 << 10;
-constexpr unsigned kMostBlocksTogether = (1 << 20) / (kBlockElements * sizeof(float));
 
 }  // namespace
 
-Ticket GpuDepartures::Send(const char* tensor, const Region& from, void* to, std::function<void()> hold) {
-  const bool is_small = from.bytes <= kSmallCopyBytes;
-  float* const target = is_small && from.bytes % sizeof(float) == 0 ? pinned_.OnGpu(to, from.bytes) : nullptr;
-  if (target != nullptr && from.bytes <= kFewBytes) return Together(from, target, std::move(hold));
-  const size_t at = is_small ? kSmall : kLarge;
-  GpuSendLane& lane = LaneOf(at);
-  const cuda::Stream stream = lane.Follow();
-  if (target != nullptr && !large_.IsIdle()) {
-    // The bus is shared, while the engine that copies does one thing after the other.
-    kernels_.Copy(reinterpret_cast<const float*>(from.start), target, from.bytes / sizeof(float), stream);
-  } else {
-    const auto start = reinterpret_cast<cuda::Pointer>(from.start);
-    Check(cuda::Load().to_host(to, start, from.bytes, stream), "sending from the GPU");
+size_t GpuDepartures::LaneFor(const Part& part) const {
+  const size_t bytes = part.from.bytes;
+  if (bytes > kSmallCopyBytes) return kLarge;
+  const bool goes_by_kernel = bytes % sizeof(float) == 0 && pinned_.OnGpu(part.to, bytes) != nullptr;
+  return bytes <= kFewBytes && goes_by_kernel ? kFew : kSmall;
+}
+
+Device::Tickets GpuDepartures::Send(const std::vector<Part>& parts) {
+  std::array<std::vector<const Part*>, Device::kLanes> lanes;
+  for (const Part& part : parts) lanes[LaneFor(part)].push_back(&part);
+  Device::Tickets tickets{};
+  for (size_t at = 0; at < lanes.size(); at++) {
+    if (lanes[at].empty()) continue;
+    GpuSendLane& lane = LaneOf(at);
+    const cuda::Stream stream = lane.Follow();
+    if (at == kFew) {
+      CopyTogether(lanes[at], stream);
+    } else {
+      // The bus is shared, while the engine that copies does one thing after the other.
+      const bool by_kernel = at == kSmall && !large_.IsIdle();
+      for (const Part* const part : lanes[at]) Copy(*part, stream, by_kernel);
+    }
+    const uint64_t number = lane.Mark();
+    for (const Part* const part : lanes[at]) leaving_[part->tensor][at] = number;
+    tickets[at] = number * Device::kLanes + at;
   }
-  const uint64_t number = lane.Mark();
-  leaving_[tensor][at] = number;
-  return number * kLanes + at;
+  return tickets;
 }
 
-Ticket GpuDepartures::Together(const Region& from, float* to, std::function<void()> hold) {
-  const uint64_t number = together_.next();
-  const auto length = static_cast<unsigned>(from.bytes / sizeof(float));
-  batch_.entries[batch_.count++] = {reinterpret_cast<const float*>(from.start), to, length, blocks_};
-  blocks_ += BlocksFor(length);
-  holds_.push_back(std::move(hold));
-  if (batch_.count == SendBatch::kEntries || blocks_ >= kMostBlocksTogether) Start();
-  return number * kLanes + kTogether;
+void GpuDepartures::Copy(const Part& part, cuda::Stream stream, bool by_kernel) {
+  const size_t bytes = part.from.bytes;
+  float* const target = by_kernel && bytes % sizeof(float) == 0 ? pinned_.OnGpu(part.to, bytes) : nullptr;
+  if (target != nullptr) {
+    kernels_.Copy(reinterpret_cast<const float*>(part.from.start), target, bytes / sizeof(float), stream);
+    return;
+  }
+  const auto start = reinterpret_cast<cuda::Pointer>(part.from.start);
+  Check(cuda::Load().to_host(part.to, start, bytes, stream), "sending from the GPU");
 }
 
-void GpuDepartures::Start() {
-  if (batch_.count == 0) return;
-  kernels_.Send(batch_, blocks_, together_.Follow());
-  batch_.count = 0;
-  blocks_ = 0;
-  together_.Mark(std::move(holds_));
-  holds_.clear();
+void GpuDepartures::CopyTogether(const std::vector<const Part*>& parts, cuda::Stream stream) {
+  SendBatch batch{};
+  unsigned blocks = 0;
+  const auto start = [&] {
+    if (batch.count > 0) kernels_.Send(batch, blocks, stream);
+    batch.count = 0;
+    blocks = 0;
+  };
+  for (const Part* const part : parts) {
+    if (batch.count == SendBatch::kEntries) start();
+    const auto length = static_cast<unsigned>(part->from.bytes / sizeof(float));
+    float* const to = pinned_.OnGpu(part->to, part->from.bytes);
+    batch.entries[batch.count++] = {reinterpret_cast<const float*>(part->from.start), to, length, blocks};
+    blocks += BlocksFor(length);
+  }
+  start();
 }
 
 bool GpuDepartures::Arrived(Ticket ticket) {
-  const size_t at = ticket % kLanes;
-  const uint64_t number = ticket / kLanes;
-  if (at == kTogether && number == together_.next()) Start();
-  return LaneOf(at).Arrived(number);
+  return LaneOf(ticket % Device::kLanes).Arrived(ticket / Device::kLanes);
 }
 
 void GpuDepartures::Wait(Ticket ticket) {
-  if (Arrived(ticket)) return;
-  GpuSendLane& lane = LaneOf(ticket % kLanes);
-  if (ticket / kLanes >= lane.next()) Refuse("there is no transfer " + std::to_string(ticket));
-  lane.Wait(ticket / kLanes);
+  GpuSendLane& lane = LaneOf(ticket % Device::kLanes);
+  const uint64_t number = ticket / Device::kLanes;
+  if (number > lane.marked()) Refuse("there is no transfer " + std::to_string(ticket));
+  lane.Wait(number);
 }
 
 void GpuDepartures::Leave(const char* tensor) {
@@ -74,8 +90,7 @@ void GpuDepartures::Leave(const char* tensor) {
 }
 
 void GpuDepartures::Finish() {
-  Start();
-  for (size_t at = 0; at < kLanes; at++) LaneOf(at).Finish();
+  for (size_t at = 0; at < Device::kLanes; at++) LaneOf(at).Finish();
 }
 
 }  // namespace hayate

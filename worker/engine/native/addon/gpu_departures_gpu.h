@@ -2,8 +2,8 @@
 #pragma once
 
 #include <array>
-#include <functional>
 #include <unordered_map>
+#include <vector>
 
 #include "device.h"
 #include "gpu_kernels_gpu.h"
@@ -14,42 +14,40 @@ namespace hayate {
 
 class GpuDepartures {
  public:
-  // Of tickets that are alike but for multiples of this the lower one arrives first.
-  static constexpr size_t kLanes = 3;
+  struct Part {
+    // Where the tensor begins that it is a part of, and which must not be written before it has arrived.
+    const char* tensor;
+    Region from;
+    void* to;
+  };
 
   GpuDepartures(cuda::Stream compute, GpuKernels& kernels, const GpuPinned& pinned)
-      : kernels_(kernels), pinned_(pinned), together_(compute), small_(compute), large_(compute) {}
+      : kernels_(kernels), pinned_(pinned), few_(compute), small_(compute), large_(compute) {}
   GpuDepartures(const GpuDepartures&) = delete;
 
-  // Copies a part of the tensor that begins at `tensor`, which must not be written before that has arrived. A few bytes
-  // are put off, to leave with others, until somebody asks whether they have arrived; `hold` keeps their memory so long.
-  Ticket Send(const char* tensor, const Region& from, void* to, std::function<void()> hold);
+  Device::Tickets Send(const std::vector<Part>& parts);
   bool Arrived(Ticket ticket);
   void Wait(Ticket ticket);
-  // Starts what has been put off: before anything that will wait for what comes in return.
-  void Start();
-  // The tensor is about to go: what is computed from now on waits for what is sent of it without a hold.
+  // The tensor is about to go: what is computed from now on waits for what is sent of it.
   void Leave(const char* tensor);
   // Waits for all of it.
   void Finish();
 
  private:
-  using Numbers = std::array<uint64_t, 2>;
+  using Numbers = std::array<uint64_t, Device::kLanes>;
 
-  static constexpr size_t kSmall = 0, kLarge = 1, kTogether = 2;
-  GpuSendLane& LaneOf(size_t at) { return at == kSmall ? small_ : at == kLarge ? large_ : together_; }
-  Ticket Together(const Region& from, float* to, std::function<void()> hold);
+  static constexpr size_t kFew = 0, kSmall = 1, kLarge = 2;
+  GpuSendLane& LaneOf(size_t at) { return at == kFew ? few_ : at == kSmall ? small_ : large_; }
+  size_t LaneFor(const Part& part) const;
+  void Copy(const Part& part, cuda::Stream stream, bool by_kernel);
+  void CopyTogether(const std::vector<const Part*>& parts, cuda::Stream stream);
 
   GpuKernels& kernels_;
   const GpuPinned& pinned_;
-  // Large copies stand behind each other; small ones do not stand behind them.
-  GpuSendLane together_, small_, large_;
-  // By where a tensor begins: what was sent of it last, small and large.
+  // Few bytes go together, by a kernel. Large copies stand behind each other; small ones do not stand behind them.
+  GpuSendLane few_, small_, large_;
+  // By where a tensor begins: what was sent of it last, by lane.
   std::unordered_map<const char*, Numbers> leaving_;
-  // What has been put off, and what keeps its memory.
-  SendBatch batch_{};
-  unsigned blocks_ = 0;
-  GpuSendLane::Holds holds_;
 };
 
 }  // namespace hayate

@@ -129,7 +129,6 @@ class GpuDevice : public Device {
   }
   bool Settle(Ticket expected) override {
     Enter();
-    departures_.Start();
     return arrivals_.Settle(expected);
   }
   double Stalled() override {
@@ -148,9 +147,11 @@ class GpuDevice : public Device {
     ExpectNoWait();
     transfers_.Read(from, to);
   }
-  Ticket Send(TFE_TensorHandle* from, const Region& part, void* to) override {
+  Tickets Send(const std::vector<Sending>& parts) override {
     Enter();
-    return departures_.Send(RegionOf(from).start, part, to, [tensor = TensorOf(from)] {});
+    std::vector<GpuDepartures::Part> leaving;
+    for (const auto& [tensor, part, to] : parts) leaving.push_back({RegionOf(tensor).start, part, to});
+    return departures_.Send(leaving);
   }
   bool Arrived(Ticket ticket) override {
     Current();

@@ -24,15 +24,15 @@ cuda::Stream GpuSendLane::Follow() {
   return stream_.get();
 }
 
-uint64_t GpuSendLane::Mark(Holds holds) {
-  sending_.push_back({events_.Record(stream_.get()), std::move(holds)});
+uint64_t GpuSendLane::Mark() {
+  sending_.push_back(events_.Record(stream_.get()));
   return ++marked_;
 }
 
 bool GpuSendLane::Arrived(uint64_t number) {
-  while (number > arrived_ && !sending_.empty() && events_.HasHappened(sending_.front().arrived)) {
+  while (number > arrived_ && !sending_.empty() && events_.HasHappened(sending_.front())) {
     arrived_ += 1;
-    events_.GiveBack(sending_.front().arrived);
+    events_.GiveBack(sending_.front());
     sending_.pop_front();
   }
   return number <= arrived_;
@@ -42,13 +42,14 @@ void GpuSendLane::Wait(uint64_t number) {
   const auto asleep = std::chrono::steady_clock::now() + kAwake;
   while (!Arrived(number)) {
     if (std::chrono::steady_clock::now() < asleep) continue;
-    Check(driver_.event_synchronize(sending_.front().arrived), "waiting for the GPU");
+    Check(driver_.event_synchronize(sending_.front()), "waiting for the GPU");
   }
 }
 
 void GpuSendLane::HoldUpCompute(uint64_t number) {
-  if (Arrived(number)) return;
-  const cuda::Event arrived = sending_[number - arrived_ - 1].arrived;
+  if (number <= awaited_ || Arrived(number)) return;
+  awaited_ = number;  // and everything before
+  const cuda::Event arrived = sending_[number - arrived_ - 1];
   Check(driver_.stream_wait(compute_, arrived, 0), "waiting for what is sent from the GPU");
 }
 
