@@ -82,6 +82,10 @@ export interface Addon {
   addBias(context: Context, tensor: TensorId, bias: TensorId, relu: boolean, axis: number): void;
   /** For each place of the axis the sum of everything there; on a CPU for the last axis. */
   planeSums(context: Context, tensor: TensorId, axis: number): TensorId;
+  /** Product of two matrices; 0 where this device has no way of its own. */
+  multiply(context: Context, a: TensorId, b: TensorId, transposeA: boolean, transposeB: boolean): TensorId;
+  /** On a GPU; `op` as in own-ops.ts. `b` has as many elements as `a`, or one, and is 0 for ops of one tensor. */
+  elementwise(context: Context, op: number, a: TensorId, b: TensorId): TensorId;
   /** Keeps a convolution's sizes, see addon/convolution.h; returns their number. */
   prepareConvolution(context: Context, numbers: readonly number[]): number;
   /** Milliseconds and bytes of workspace of each algorithm in turn, fastest first; none where ops do it. */

@@ -23,6 +23,7 @@ import { numbersOfNode } from './convolution.ts';
 import type { Kernel, KernelInputs } from './kernel.ts';
 import { kernels } from './kernels/table.ts';
 import { engineErrorOf, Ops, type Tensor } from './ops.ts';
+import type { OwnOp } from './own-ops.ts';
 import { UpdateRequest } from './update-request.ts';
 
 const average = { kind: 'average' } as const;
@@ -42,7 +43,7 @@ export class NativeEngine implements Engine {
 
   private readonly device: EngineSettings['device'];
 
-  /** `forwarding`: ops that write into the memory of a consumed input; see in-place.ts. */
+  /** `forwarding`: ops that write into the memory of a consumed input, see in-place.ts; `own`: see own-ops.ts. */
   constructor(
     addon: Addon,
     context: Context,
@@ -50,6 +51,7 @@ export class NativeEngine implements Engine {
     device: EngineSettings['device'] = 'cpu',
     imageFormats: readonly ImageFormat[] = [],
     deterministic = false,
+    own: ReadonlySet<OwnOp> = new Set(),
   ) {
     this.device = device;
     this.imageFormats = imageFormats;
@@ -57,7 +59,7 @@ export class NativeEngine implements Engine {
     this.addon = addon;
     this.context = context;
     this.forwarding = forwarding;
-    this.ops = new Ops({ addon, context }, forwarding, device, deterministic);
+    this.ops = new Ops({ addon, context }, forwarding, device, deterministic, own);
   }
 
   upload(data: HostData, shape: readonly number[], dtype: DType): Handle {
@@ -206,7 +208,7 @@ export class NativeEngine implements Engine {
   }
 
   runBytes(node: Node, shapes: (id: number) => { shape: readonly number[]; dtype: DType }): number {
-    const counting = new Ops(undefined, this.forwarding, this.device, this.ops.deterministic);
+    const counting = new Ops(undefined, this.forwarding, this.device, this.ops.deterministic, this.ops.ownOps);
     const made = new Map<number, Tensor>();
     const tensorOf = (id: number): Tensor => {
       const { shape, dtype } = shapes(id);

@@ -6,6 +6,7 @@ import { NativeEngine } from './engine.ts';
 import { unusableGpu } from './gpu-problems.ts';
 import { type GpuSettings, gpuEnvironment, gpuSettings } from './gpu-settings.ts';
 import { opsInPlace } from './in-place.ts';
+import { trustedOps } from './own-ops.ts';
 import { releaseOf } from './release.ts';
 import { sessionConfig } from './session-config.ts';
 import { opThreads } from './threads.ts';
@@ -17,7 +18,9 @@ export function openNativeEngine(settings: EngineSettings = hostFloat32): Engine
   const gpu = settings.device === 'gpu' ? gpuSettings(settings.precision, env) : undefined;
   const context = gpu === undefined ? onCpu(addon, threads) : onGpu(addon, gpu, threads);
   const forwarding = opsInPlace(addon, context);
-  return new NativeEngine(addon, context, forwarding, settings.device, gpu?.imageFormats, gpu?.deterministic);
+  if (gpu === undefined) return new NativeEngine(addon, context, forwarding);
+  const own = trustedOps(addon, context, (line) => console.error(line));
+  return new NativeEngine(addon, context, forwarding, 'gpu', gpu.imageFormats, gpu.deterministic, own);
 }
 
 function onCpu(addon: Addon, threads: number): Context {

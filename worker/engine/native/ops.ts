@@ -5,6 +5,7 @@ import { type Algorithm, EngineError, type EngineSettings, type Handle, type Hos
 import { type Addon, type Context, isAddonError, type TensorId } from './addon.ts';
 import { type Attributes, flatten, typeNumber } from './attributes.ts';
 import type { KernelAttrs } from './kernel.ts';
+import { elementwiseOps, type OwnOp } from './own-ops.ts';
 
 /** Memory that one or more tensors share. */
 interface Buffer {
@@ -47,13 +48,18 @@ export class Ops {
   /** No op that TensorFlow would refuse because its bits may differ from run to run. */
   readonly deterministic: boolean;
 
+  /** Kernels of our own that are used instead of TensorFlow's ops. */
+  readonly ownOps: ReadonlySet<OwnOp>;
+
   /** `forwarding`: ops that, given a consumed input, write into its memory; matters where nothing is computed. */
   constructor(
     computing: Computing | undefined,
     forwarding: ReadonlySet<string>,
     device: EngineSettings['device'] = 'cpu',
     deterministic = false,
+    ownOps: ReadonlySet<OwnOp> = new Set(),
   ) {
+    this.ownOps = ownOps;
     this.deterministic = deterministic;
     this.computing = computing;
     this.forwarding = forwarding;
@@ -155,6 +161,25 @@ export class Ops {
   /** Adds a bias along an axis, then takes the ReLU if asked for, in the memory of a tensor that this kernel made. */
   addBias(tensor: Tensor, bias: Tensor, relu: boolean, axis: number): void {
     this.call('BiasAdd', (addon, context) => addon.addBias(context, tensor.ref, bias.ref, relu, axis));
+  }
+
+  /** Product of two matrices of float32, by a kernel of our own where one is used and can. */
+  product(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean, out: Spec): Tensor | undefined {
+    if (!this.ownOps.has('multiply') || a.dtype !== 'float32' || b.dtype !== 'float32') return undefined;
+    const id = this.call('MatMul', (addon, context) => addon.multiply(context, a.ref, b.ref, transposeA, transposeB));
+    return id === 0 && this.computing !== undefined ? undefined : this.hold(id, out);
+  }
+
+  /** A TensorFlow op of one or two tensors, element by element, by a kernel of our own where one is used and can. */
+  eachElement(op: string, a: Tensor, b: Tensor | undefined, out: Spec): Tensor | undefined {
+    const number = elementwiseOps[op];
+    if (number === undefined || !this.ownOps.has('elementwise')) return undefined;
+    const isFloat = a.dtype === 'float32' && (b === undefined || b.dtype === 'float32') && out.dtype === 'float32';
+    const isAlike = a.shape.join() === out.shape.join();
+    const isFitting = b === undefined || b.shape.join() === a.shape.join() || elementsOf(b.shape) === 1;
+    if (!isFloat || !isAlike || !isFitting) return undefined;
+    const id = this.call(op, (addon, context) => addon.elementwise(context, number, a.ref, b?.ref ?? 0));
+    return this.hold(id, out);
   }
 
   /** Sums of everything but one axis; on a CPU the last. */

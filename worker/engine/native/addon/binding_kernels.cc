@@ -125,6 +125,43 @@ struct Planes {
   }
 };
 
+// multiply(context, a, b, transposeA: boolean, transposeB: boolean) → matrix, or 0 where this device has no way of its own
+napi_value Multiply(const Call& call) {
+  Context& context = call.context();
+  const std::vector<int64_t> a = context.Shape(call.tensor(1)), b = context.Shape(call.tensor(2));
+  const bool transpose_a = Boolean(call.env, call[3], "transposeA"), transpose_b = Boolean(call.env, call[4], "transposeB");
+  if (a.size() != 2 || b.size() != 2) Refuse("a product is one of two matrices");
+  const MatrixProduct product{transpose_a, transpose_b, a[transpose_a ? 1 : 0], b[transpose_b ? 0 : 1],
+                              a[transpose_a ? 0 : 1]};
+  if (product.inner != b[transpose_b ? 1 : 0]) Refuse("the matrices do not match");
+  for (const int64_t size : {product.rows, product.columns, product.inner}) {
+    if (size == 0 || size >= INT32_MAX) return NumberValue(call.env, 0);
+  }
+  const float* factors[2];
+  for (size_t at = 0; at < 2; at++) factors[at] = Floats(context, call.tensor(1 + at), ElementsOf(at == 0 ? a : b));
+  Result result(context, {product.rows, product.columns});
+  const bool done = context.device().Multiply(product, factors[0], factors[1], result.numbers());
+  return done ? result.Kept(call.env) : NumberValue(call.env, 0);
+}
+
+// elementwise(context, op, a, b) → tensor like a; op: 0 a + b, 1 a × b, 2 a / b, 3 the largest whole number up to a, where b
+// is 0. b has as many numbers as a, or one.
+napi_value ApplyElementwise(const Call& call) {
+  Context& context = call.context();
+  const int64_t op = Integer(call.env, call[1], "op");
+  if (op < 0 || op > static_cast<int64_t>(Elementwise::kFloor)) Refuse("there is no such op");
+  const std::vector<int64_t> shape = context.Shape(call.tensor(2));
+  const size_t length = ElementsOf(shape);
+  const float* a = Floats(context, call.tensor(2), length);
+  const bool is_binary = static_cast<Elementwise>(op) != Elementwise::kFloor;
+  if (!is_binary && call.tensor(3) != 0) Refuse("this op is of one tensor");
+  const bool is_scalar = is_binary && ElementsOf(context.Shape(call.tensor(3))) == 1;
+  const float* b = is_binary ? Floats(context, call.tensor(3), is_scalar ? 1 : length) : nullptr;
+  Result result(context, shape);
+  context.device().Apply(static_cast<Elementwise>(op), a, b, is_scalar, result.numbers(), static_cast<int64_t>(length));
+  return result.Kept(call.env);
+}
+
 // planeSums(context, tensor, axis) → tensor: for each place of the axis the sum of everything there
 napi_value PlaneSums(const Call& call) {
   Context& context = call.context();
@@ -243,6 +280,8 @@ Functions KernelFunctions() {
       Function<MaxPoolGradient>("maxPoolGrad"),
       Function<AddBiasInPlace>("addBias"),
       Function<PlaneSums>("planeSums"),
+      Function<Multiply>("multiply"),
+      Function<ApplyElementwise>("elementwise"),
       Function<ReluGradient>("reluGrad"),
       Function<BatchNorm>("batchNorm"),
       Function<BatchNormGrad>("batchNormGrad"),

@@ -56,6 +56,14 @@ MatrixProducts::MatrixProducts(cuda::Stream stream, bool tf32) {
 MatrixProducts::~MatrixProducts() { Load().destroy(handle_); }
 
 // cuBLAS counts matrices by columns: a matrix that we store by rows is its transpose to it.
+bool MatrixProducts::Multiply(const MatrixProduct& p, const float* a, const float* b, float* result) const {
+  const int rows = static_cast<int>(p.rows), columns = static_cast<int>(p.columns), inner = static_cast<int>(p.inner);
+  const float one = 1, zero = 0;
+  return Load().product(handle_, p.transpose_b ? kTransposed : kAsIs, p.transpose_a ? kTransposed : kAsIs, columns, rows,
+                        inner, &one, b, p.transpose_b ? inner : columns, a, p.transpose_a ? rows : inner, &zero, result,
+                        columns) == 0;
+}
+
 bool MatrixProducts::Run(const Convolution& c, const ConvolutionTensors& tensors) const {
   const int pixels = static_cast<int>(c.batch * c.in_height * c.in_width);
   const int in = static_cast<int>(c.in_channels), out = static_cast<int>(c.out_channels);

@@ -1,8 +1,9 @@
-// The one product of matrices that convolutions of single pixels are, by cuBLAS, found at run time.
+// Products of matrices, which convolutions of single pixels are too, by cuBLAS, found at run time.
 #pragma once
 
 #include "convolution.h"
 #include "cuda_driver_gpu.h"
+#include "device.h"
 
 namespace hayate {
 
@@ -16,6 +17,7 @@ class MatrixProducts {
   MatrixProducts(const MatrixProducts&) = delete;
 
   // False where cuBLAS could not start it.
+  bool Multiply(const MatrixProduct& product, const float* a, const float* b, float* result) const;
   bool Run(const Convolution& convolution, const ConvolutionTensors& tensors) const;
 
  private:

@@ -43,6 +43,15 @@ struct Normalisation {
   bool relu;
 };
 
+// result[rows][columns] = a[rows][inner] × b[inner][columns]; a transposed factor lies as [inner][rows], [columns][inner].
+struct MatrixProduct {
+  bool transpose_a, transpose_b;
+  int64_t rows, columns, inner;
+};
+
+// What is done to each element by itself. The numbers are those of device_kernels.cu.
+enum class Elementwise { kAdd = 0, kMultiply = 1, kDivide = 2, kFloor = 3 };
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -124,6 +133,10 @@ class Device {
   // Computes the one of the three tensors that is the product, in the fastest way that takes `most_bytes` besides.
   // False where there is none.
   virtual bool Convolve(const Convolution& convolution, const ConvolutionTensors& tensors, int64_t most_bytes) = 0;
+  // False where this device has no way of its own. Nothing is 0.
+  virtual bool Multiply(const MatrixProduct&, const float*, const float*, float*) { return false; }
+  // target[i] = a[i] op b[i], or b[0] where `is_scalar`; what an op has no use for is null.
+  virtual void Apply(Elementwise, const float*, const float*, bool /*is_scalar*/, float*, int64_t) { RefuseHere(); }
   virtual void MaxPool(const Window&, const float*, float*) { RefuseHere(); }
   virtual void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor) = 0;
   // Convolutions of host_kernels.h.
@@ -155,7 +168,7 @@ class Device {
   virtual void ResetPeak() = 0;
 
  private:
-  [[noreturn]] static void RefuseHere() { Refuse("this kernel of our own is for CPUs"); }
+  [[noreturn]] static void RefuseHere() { Refuse("this kernel of our own is for another device"); }
 };
 
 // Memory of the host; `threads` are for kernels of our own.

@@ -123,6 +123,15 @@ extern "C" __global__ void average(const Updates all) {
   ForEachUpdate(all, [=](const Update& u, unsigned i, double mean) { u.variable[i] = (float)mean; });
 }
 
+// ---- each element by itself; the numbers of the ops are as in device.h
+
+extern "C" __global__ void elementwise(int op, const float* a, const float* b, int scalar, float* target, int64 length) {
+  FOR_EACH(int64, i, length) {
+    const float x = a[i], y = b == nullptr ? 0.0f : b[scalar ? 0 : i];
+    target[i] = op == 0 ? x + y : op == 1 ? x * y : op == 2 ? x / y : floorf(x);
+  }
+}
+
 // ---- bias, in place
 
 template <typename Index>

@@ -118,8 +118,12 @@ bool IsAllowed(const Descriptor& configuration, const Precision& precision) {
 
 }  // namespace
 
-GpuConvolutions::GpuConvolutions(cuda::Stream stream, Precision precision)
-    : driver_(cuda::Load()), library_(cudnn::Load()), stream_(stream), precision_(precision) {
+GpuConvolutions::GpuConvolutions(cuda::Stream stream, Precision precision, Products products)
+    : driver_(cuda::Load()),
+      library_(cudnn::Load()),
+      stream_(stream),
+      precision_(precision),
+      products_(std::move(products)) {
   cudnn::Check(library_.create(&handle_), "starting cuDNN");
   cudnn::Check(library_.set_stream(handle_, stream_), "starting cuDNN");
 }
@@ -156,10 +160,7 @@ std::vector<GpuConvolutions::Algorithm> GpuConvolutions::Propose(const Convoluti
 
 bool GpuConvolutions::Execute(const Convolution& convolution, const Algorithm& algorithm, const Tensors& tensors,
                               void* workspace) {
-  if (!algorithm.plan.has_value()) {
-    if (matrix_products_ == nullptr) matrix_products_ = std::make_unique<MatrixProducts>(stream_, precision_.tf32);
-    return matrix_products_->Run(convolution, tensors);
-  }
+  if (!algorithm.plan.has_value()) return products_().Run(convolution, tensors);
   Descriptor pack(cudnn::kVariantPackDescriptor);
   const int64_t ids[] = {kImage, kFilter, kUpstream};
   void* const pointers[] = {tensors.image, tensors.filter, tensors.upstream};

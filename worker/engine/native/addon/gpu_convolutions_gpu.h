@@ -5,7 +5,6 @@
 #include <array>
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <tuple>
 #include <vector>
@@ -18,7 +17,9 @@ namespace hayate {
 
 class GpuConvolutions {
  public:
-  GpuConvolutions(cuda::Stream stream, Precision precision);
+  using Products = std::function<MatrixProducts&()>;
+
+  GpuConvolutions(cuda::Stream stream, Precision precision, Products products);
   ~GpuConvolutions();
   GpuConvolutions(const GpuConvolutions&) = delete;
 
@@ -61,7 +62,7 @@ class GpuConvolutions {
   const cuda::Stream stream_;
   const Precision precision_;
   cudnn::Handle handle_ = nullptr;
-  std::unique_ptr<MatrixProducts> matrix_products_;
+  const Products products_;
   std::map<Key, std::vector<Algorithm>> known_;
 };
 

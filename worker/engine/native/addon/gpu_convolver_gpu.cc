@@ -28,16 +28,17 @@ int64_t PaddedBytes(const Convolution& c) {
 }  // namespace
 
 GpuConvolver::GpuConvolver(tensorflow::Allocator* allocator, GpuKernels& kernels, cuda::Stream stream,
-                           Precision precision)
+                           Precision precision, GpuConvolutions::Products products)
     : allocator_(allocator),
       kernels_(kernels),
       stream_(stream),
       precision_(precision),
+      products_(std::move(products)),
       workspaces_{[allocator](size_t bytes) { return allocator->AllocateRaw(256, bytes); },
                   [allocator](void* memory) { allocator->DeallocateRaw(memory); }} {}
 
 GpuConvolutions& GpuConvolver::Convolutions() {
-  if (convolutions_ == nullptr) convolutions_ = std::make_unique<GpuConvolutions>(stream_, precision_);
+  if (convolutions_ == nullptr) convolutions_ = std::make_unique<GpuConvolutions>(stream_, precision_, products_);
   return *convolutions_;
 }
 

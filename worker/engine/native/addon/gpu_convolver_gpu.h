@@ -13,7 +13,8 @@ namespace hayate {
 class GpuConvolver {
  public:
   // cuDNN is started with the first convolution.
-  GpuConvolver(tensorflow::Allocator* allocator, GpuKernels& kernels, cuda::Stream stream, Precision precision);
+  GpuConvolver(tensorflow::Allocator* allocator, GpuKernels& kernels, cuda::Stream stream, Precision precision,
+               GpuConvolutions::Products products);
 
   // As Device::Algorithms and Device::Convolve.
   std::vector<Cost> Algorithms(const Convolution& convolution);
@@ -26,6 +27,7 @@ class GpuConvolver {
   GpuKernels& kernels_;
   const cuda::Stream stream_;
   const Precision precision_;
+  const GpuConvolutions::Products products_;
   const GpuConvolutions::Workspaces workspaces_;
   std::unique_ptr<GpuConvolutions> convolutions_;
 };

@@ -56,7 +56,8 @@ class GpuDevice : public Device {
         departures_(stream, kernels_, pinned_),
         arrivals_(stream, kernels_, pinned_),
         stream_(stream),
-        convolver_(allocator_, kernels_, stream, precision) {
+        precision_(precision),
+        convolver_(allocator_, kernels_, stream, precision, [this]() -> MatrixProducts& { return Products(); }) {
     void* word = nullptr;
     cuda::Check(driver_.host_allocate(&word, sizeof(int), cuda::kHostPortable | cuda::kHostMapped), "allocating");
     bad_ = static_cast<int*>(word);
@@ -228,6 +229,15 @@ class GpuDevice : public Device {
     return convolver_.Run(convolution, tensors, most_bytes);
   }
 
+  bool Multiply(const MatrixProduct& product, const float* a, const float* b, float* result) override {
+    Enter();
+    return Products().Multiply(product, a, b, result);
+  }
+  void Apply(Elementwise op, const float* a, const float* b, bool is_scalar, float* target, int64_t length) override {
+    Enter();
+    kernels_.Apply(op, a, b, is_scalar, target, length);
+  }
+
   void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor) override {
     Enter();
     const size_t bytes = GpuKernels::WinnerBytes(window);
@@ -288,6 +298,12 @@ class GpuDevice : public Device {
     if (arrivals_.IsWaiting()) Refuse("the GPU waits for numbers that have not been brought");
   }
 
+  // cuBLAS is started with the first product.
+  MatrixProducts& Products() {
+    if (products_ == nullptr) products_ = std::make_unique<MatrixProducts>(stream_, precision_.tf32);
+    return *products_;
+  }
+
   TFE_TensorHandle* Local(tf::Tensor tensor, tf::Device* device) const {
     return tf::wrap(tf::TensorHandle::CreateLocalHandle(std::move(tensor), device, device_, context_));
   }
@@ -334,6 +350,8 @@ class GpuDevice : public Device {
   std::unique_ptr<GpuUpdates> updates_;
   std::vector<tf::Tensor> held_;
   const cuda::Stream stream_;
+  const Precision precision_;
+  std::unique_ptr<MatrixProducts> products_;
   GpuConvolver convolver_;
   cuda::Context cuda_context_ = nullptr;
   int* bad_ = nullptr;

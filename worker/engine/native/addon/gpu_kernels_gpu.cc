@@ -110,9 +110,38 @@ void GpuKernels::AddBias(float* values, const float* bias, int64_t outer, int64_
   }
 }
 
+void GpuKernels::Apply(Elementwise op, const float* a, const float* b, bool is_scalar, float* target, int64_t length) {
+  const int number = static_cast<int>(op), scalar = is_scalar ? 1 : 0;
+  if (length > 0) Launch("elementwise", Linear(length), {A(number), A(a), A(b), A(scalar), A(target), A(length)});
+}
+
+// A thread a column of a chunk of rows, again and again until few rows are left.
+void GpuKernels::ColumnSums(const float* values, float* sums, int64_t rows, int64_t channels) {
+  constexpr int64_t kFewRows = 128, kLeastChunk = 64;
+  const int64_t threads = int64_t{2048} * processors_;
+  const int width = static_cast<int>(channels);
+  std::vector<int64_t> chunks;
+  int64_t floats = 0;
+  for (int64_t left = rows; left > kFewRows; left = (left + chunks.back() - 1) / chunks.back()) {
+    chunks.push_back(std::max(kLeastChunk, left / std::max<int64_t>(1, threads / channels)));
+    floats += (left + chunks.back() - 1) / chunks.back() * channels;
+  }
+  float* target = chunks.empty() ? nullptr : Partial(static_cast<size_t>(floats));
+  int64_t left = rows;
+  for (int64_t chunk : chunks) {
+    const int64_t made = (left + chunk - 1) / chunk;
+    Launch("column_sums", Linear(made * channels), {A(values), A(target), A(left), A(width), A(chunk)});
+    values = target;
+    target += made * channels;
+    left = made;
+  }
+  Launch("plane_totals", Linear(channels), {A(values), A(sums), A(left), A(width)});
+}
+
 void GpuKernels::PlaneSums(const float* values, float* sums, int64_t outer, int64_t channels, int64_t inner) {
   const int64_t planes = outer * channels;
   if (channels == 0) return;
+  if (inner == 1 && channels < INT32_MAX) return ColumnSums(values, sums, outer, channels);
   if (inner >= INT32_MAX || channels >= INT32_MAX) Refuse("the planes are too large for their sums");
   const int width = static_cast<int>(channels), size = static_cast<int>(inner);
   float* partial = Partial(static_cast<size_t>(planes));

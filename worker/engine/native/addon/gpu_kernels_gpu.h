@@ -59,8 +59,11 @@ class GpuKernels {
   void Send(const SendBatch& batch, unsigned blocks, cuda::Stream stream);
   void Copy(const float* from, float* to, size_t elements, cuda::Stream stream);
 
+  // As Device::Apply.
+  void Apply(Elementwise op, const float* a, const float* b, bool is_scalar, float* target, int64_t length);
   void AddBias(float* values, const float* bias, int64_t outer, int64_t channels, int64_t inner, bool relu);
   void PlaneSums(const float* values, float* sums, int64_t outer, int64_t channels, int64_t inner);
+  void ColumnSums(const float* values, float* sums, int64_t rows, int64_t channels);
   // Copies the image into a larger one with zeros around it, as the convolution's window reaches.
   void Pad(const Convolution& convolution, const float* image, float* padded);
 

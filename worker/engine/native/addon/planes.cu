@@ -60,6 +60,19 @@ extern "C" __global__ void plane_totals(const float* partial, float* sums, int64
   }
 }
 
+// partial[chunks][channels]: sums over `chunk` rows of values[rows][channels] each, one after the other
+extern "C" __global__ void column_sums(const float* __restrict__ values, float* __restrict__ partial, int64 rows,
+                                       int channels, int64 chunk) {
+  FOR_EACH(int64, at, (rows + chunk - 1) / chunk * channels) {
+    const int64 first = at / channels * chunk;
+    const int64 last = first + chunk < rows ? first + chunk : rows;
+    const float* own = values + first * channels + at % channels;
+    float sum = 0;
+    for (int64 row = first; row < last; row++, own += channels) sum += *own;
+    partial[at] = sum;
+  }
+}
+
 // Copies planes of `rows` rows of `width` numbers into larger ones, zeros around them. A block a row of the target.
 extern "C" __global__ void pad_rows(const float* __restrict__ source, float* __restrict__ target, int64 planes, int rows,
                                     int width, int padded_rows, int padded_width, int top, int left) {

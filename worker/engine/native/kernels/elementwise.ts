@@ -8,7 +8,7 @@ const unary =
   (op: string): Kernel =>
   (ops, inputs) => {
     const x = input(inputs, 'x');
-    return ops.one(op, [x], x);
+    return ops.eachElement(op, x, undefined, x) ?? ops.one(op, [x], x);
   };
 
 const test =
@@ -23,7 +23,8 @@ const binary =
   (ops, inputs) => {
     const [a, b] = [input(inputs, 'a'), input(inputs, 'b')];
     const shape = broadcast_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
-    return ops.one(op, [a, b], { shape, dtype: logical ? 'bool' : a.dtype });
+    const out = { shape, dtype: logical ? ('bool' as const) : a.dtype };
+    return ops.eachElement(op, a, b, out) ?? ops.one(op, [a, b], out);
   };
 
 const addN: Kernel = (ops, inputs) => {

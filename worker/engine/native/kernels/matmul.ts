@@ -34,7 +34,10 @@ function matrixProduct(
   const { a, b } = inputs;
   const out = { shape, dtype: a.dtype };
   const transposed = { transpose_a: bool(attrs['transposeA']), transpose_b: bool(attrs['transposeB']) };
-  return finishFused(ops, ops.one('MatMul', [a, b], out, transposed), inputs, attrs);
+  const product =
+    ops.product(a, b, attrs['transposeA'] === true, attrs['transposeB'] === true, out) ??
+    ops.one('MatMul', [a, b], out, transposed);
+  return finishFused(ops, product, inputs, attrs);
 }
 
 export const products: ReadonlyMap<string, Kernel> = new Map([

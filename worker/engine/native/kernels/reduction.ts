@@ -34,18 +34,25 @@ const converting =
   };
 
 /**
- * Gradients of biases are a kernel of ours: on a GPU those over pictures with their channels first, which TensorFlow
- * would transpose first, on a CPU those over all axes but the last.
+ * Gradients of biases are a kernel of ours: those over all axes but the last, and on a GPU those over pictures with their
+ * channels first, which TensorFlow would transpose first.
  */
 const sum: Kernel = (ops, inputs, attrs) => {
   const x = input(inputs, 'x');
-  const left = ops.device === 'gpu' ? 1 : x.shape.length - 1;
-  const isLarge = ops.device === 'gpu' ? x.shape.length === 4 : x.shape.length > 1;
+  const left = leftBySums(ops, x);
   const axes = new Set(axesOf(x, attrs));
-  const isOverRest = isLarge && x.shape.every((_, axis) => axes.has(axis) !== (axis === left));
-  if (isOverRest && x.dtype === 'float32' && attrs['keepDims'] !== true) return ops.planeSums(x, left);
+  const isOverRest = (axis: number) => x.shape.every((_, at) => axes.has(at) !== (at === axis));
+  const axis = x.dtype === 'float32' && attrs['keepDims'] !== true ? left.find(isOverRest) : undefined;
+  if (axis !== undefined) return ops.planeSums(x, axis);
   return converting('Sum', ['bool'], 'int32')(ops, inputs, attrs);
 };
+
+/** Axes of which sums over all others are a kernel of ours. */
+function leftBySums(ops: Ops, x: Tensor): number[] {
+  const last = x.shape.length > 1 ? [x.shape.length - 1] : [];
+  if (ops.device === 'cpu') return last;
+  return [...(x.shape.length === 4 ? [1] : []), ...(ops.ownOps.has('columnSums') ? last : [])];
+}
 
 const extreme =
   (op: string): Kernel =>
