@@ -25,6 +25,8 @@ export class Arrivals {
   /** By bucket. */
   readonly #places = new Map<number, Place>();
   readonly #coming = new Map<number, Coming>();
+  /** How many of them are needed: mostly none. */
+  #neededCount = 0;
 
   constructor(engine: Engine, exchange: Exchange) {
     this.#engine = engine;
@@ -60,8 +62,12 @@ export class Arrivals {
     const coming = this.#coming.get(bucket);
     if (coming === undefined || coming.state === 'brought') return;
     if (!this.#engine.bring(coming.expected, this.#exchange.sum(bucket))) return;
-    if (coming.state === 'needed') this.#end(bucket);
-    else coming.state = 'brought';
+    if (coming.state !== 'needed') {
+      coming.state = 'brought';
+      return;
+    }
+    this.#neededCount -= 1;
+    this.#end(bucket);
   }
 
   /**
@@ -77,6 +83,7 @@ export class Arrivals {
     else {
       this.#coming.delete(bucket); // behind what is needed before
       this.#coming.set(bucket, { expected, state: 'needed' });
+      this.#neededCount += 1;
     }
     return true;
   }
@@ -88,12 +95,14 @@ export class Arrivals {
 
   /** The first of the buckets that the engine waits for. */
   get needed(): number | undefined {
+    if (this.#neededCount === 0) return undefined;
     for (const [bucket, { state }] of this.#coming) if (state === 'needed') return bucket;
     return undefined;
   }
 
   /** The first of them whose sum comes into that memory. */
   neededIn(handle: Handle): number | undefined {
+    if (this.#neededCount === 0) return undefined;
     for (const [bucket, { state }] of this.#coming) {
       if (state === 'needed' && this.#places.get(bucket)?.handle === handle) return bucket;
     }

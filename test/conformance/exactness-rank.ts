@@ -5,13 +5,19 @@ import { planBuckets } from '../../worker/communication/schedule/buckets.ts';
 import type { Bucket } from '../../worker/communication/schedule/types.ts';
 import { buildTraining, nodeBytes, type Training } from '../../worker/compute/build.ts';
 import { runTraining } from '../../worker/compute/run.ts';
+import type { Engine } from '../../worker/engine/engine.ts';
 import { fetching } from '../../worker/engine/fetching.ts';
+import { Lagging } from '../../worker/engine/lagging.ts';
 import { openEngine } from '../../worker/engine/open.ts';
 import { slotNamesOf } from '../../worker/engine/optimizer.ts';
+import { generator } from '../../worker/engine/random.ts';
 import { planStep } from '../../worker/memory/plan.ts';
 import type { OptimizerSettings } from '../../worker/program/define.ts';
 import { loadProgram } from '../../worker/program/load.ts';
 import { parseParameters } from '../../worker/program/parameters.ts';
+
+/** The rank's engine computes at once, the same but fetches its sums, or has a device that lags behind and waits by itself. */
+export type RankManner = 'near' | 'fetching' | 'lagging';
 
 /** What the exactness suite asks of a rank: plan with buckets of a size, then train over an exchange. */
 export type ToRank =
@@ -22,8 +28,7 @@ export type ToRank =
       bucketBytes: number;
       mostBytes: number | undefined;
       optimizer: OptimizerSettings | undefined;
-      /** The rank's engine fetches its sums. */
-      fetches: boolean;
+      manner: RankManner;
     }
   | { kind: 'train'; exchange: SharedExchange; steps: number; lateMs: readonly number[] };
 
@@ -34,12 +39,11 @@ export type FromRank =
 let training: Training | undefined;
 
 async function plan(request: Extract<ToRank, { kind: 'plan' }>): Promise<FromRank> {
-  const { globalBatchSize, worldSize, bucketBytes, mostBytes, optimizer, fetches } = request;
+  const { globalBatchSize, worldSize, bucketBytes, mostBytes, optimizer, manner } = request;
   training?.request.engine.dispose();
   const own = await loadProgram({ builtin: 'mnist' }, import.meta.dirname);
   const program = optimizer === undefined ? own : { ...own, optimizer: () => optimizer };
-  const near = await openEngine('wasm');
-  const engine = fetches ? fetching(near) : near;
+  const engine = await open(manner);
   const made = await buildTraining({
     program,
     parameters: parseParameters(program, {}),
@@ -58,27 +62,41 @@ async function plan(request: Extract<ToRank, { kind: 'plan' }>): Promise<FromRan
     nodeBytes: nodeBytes(engine, graph),
     buckets,
     optimizerSlots,
-    fetches,
+    fetches: engine.fetches,
     recycling: true,
   });
   training = { ...made, buckets, plan: steps };
   return { kind: 'planned', buckets };
 }
 
+async function open(manner: RankManner): Promise<Engine> {
+  const near = await openEngine('wasm');
+  switch (manner) {
+    case 'near':
+      return near;
+    case 'fetching':
+      return fetching(near);
+    case 'lagging':
+      return new Lagging(near, () => (training as Training).graph, generator(1)).engine;
+    default:
+      throw new TypeError(`unknown manner ${String(manner satisfies never)}`);
+  }
+}
+
 async function train({ exchange, steps, lateMs }: Extract<ToRank, { kind: 'train' }>): Promise<FromRank> {
   if (training === undefined) throw new Error('train comes after plan');
   const { rank } = exchange;
-  const open = openExchange(exchange);
+  const shared = openExchange(exchange);
   let submits = 0;
   const { state } = await runTraining({
     training,
     // Gradients leave late, by another time at every submit: arrival at the others is in any order.
     exchange: {
-      ...open,
+      ...shared,
       submit: (bucket) => {
         const until = performance.now() + (lateMs[(submits += 1) % lateMs.length] ?? 0);
         while (performance.now() < until);
-        open.submit(bucket);
+        shared.submit(bucket);
       },
     },
     state: training.initial,

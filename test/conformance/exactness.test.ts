@@ -6,11 +6,13 @@ import { type Lanes, startLanes } from '../../worker/communication/lanes.ts';
 import { type ExchangeInputs, planExchange } from '../../worker/communication/schedule/plan.ts';
 import type { LinkConstants } from '../../worker/communication/schedule/types.ts';
 import type { OptimizerSettings } from '../../worker/program/define.ts';
-import type { FromRank, ToRank } from './exactness-rank.ts';
+import type { FromRank, RankManner, ToRank } from './exactness-rank.ts';
 
 const steps = 20;
 const globalBatchSize = 32;
 const worldSize = 4;
+/** By rank. */
+const manners: readonly RankManner[] = ['near', 'fetching', 'lagging', 'lagging'];
 
 /** Constants with which Auto takes gather-sum for the small buckets of the program and split-sum for the large. */
 const constants: LinkConstants = {
@@ -76,9 +78,9 @@ class Ranks {
     const size = this.#lanes.length;
     const planned = await Promise.all(
       this.#threads.map((thread, rank) => {
-        const fetches = rank % 2 === 1;
+        const manner = manners[rank % manners.length]!;
         const limits = { bucketBytes, mostBytes };
-        return ask(thread, { kind: 'plan', globalBatchSize, worldSize: size, ...limits, optimizer, fetches });
+        return ask(thread, { kind: 'plan', globalBatchSize, worldSize: size, ...limits, optimizer, manner });
       }),
     );
     const buckets = planned[0]?.kind === 'planned' ? planned[0].buckets : [];
