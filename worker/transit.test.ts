@@ -85,7 +85,7 @@ describe('Transit', () => {
     transit.letDeviceWait();
     transit.await(1);
     transit.await(0);
-    for (let kernels = 0; kernels < 64; kernels++) transit.proceed();
+    for (let kernels = 0; kernels < 30; kernels++) transit.proceed();
     assert.deepEqual(logged(), ['settle 2 ahead', 'settle 1 ahead']);
     transit.proceed();
     assert.deepEqual(logged(), ['wait for 1', 'bring 2', 'wait for 1', 'wait for 0', 'bring 1', 'wait for 0']);
@@ -112,6 +112,17 @@ describe('Transit', () => {
     assert.deepEqual(logged(), ['wait for 3', 'bring 4', 'wait for 3']);
     assert.equal(transit.await(3), 0);
     assert.deepEqual(logged(), ['settle 5 ahead']);
+  });
+
+  it('does not go ahead for ever by awaiting one sum after the other, as when a training is drained', () => {
+    const { transit, logged } = rig();
+    transit.letDeviceWait();
+    for (let bucket = 2; bucket < 80; bucket++) transit.fetch({ bucket, elements: 1 });
+    for (let bucket = 2; bucket < 34; bucket++) transit.await(bucket);
+    assert.ok(logged().every((line) => line.endsWith('ahead')));
+    transit.await(34);
+    assert.equal(transit.arrivals.needed, undefined);
+    assert.equal(logged().filter((line) => line.startsWith('bring')).length, 33);
   });
 
   it('brings all that the device waits for before anybody waits for the device', () => {

@@ -4,11 +4,11 @@ import { Departures } from './departures.ts';
 import type { Engine, Handle } from './engine/engine.ts';
 
 /**
- * Kernels for which the host goes on ahead of a device that waits for a sum: enough to keep it busy once the sum is there,
+ * Kernels and sums for which the host goes on ahead of a device that waits for a sum: enough to keep it busy once the sum is there,
  * while all that they start still fits into the device's queue. The host must never be held up by a full one, since it is
  * the host that brings the sum.
  */
-const mostKernelsAhead = 64;
+const mostAhead = 32;
 
 /** Looking after all that is on its way costs the host as much as starting a kernel. */
 const betweenLooksMs = 0.25;
@@ -30,7 +30,7 @@ export class Transit {
   readonly #clock: () => number;
   #lookedMs = -Infinity;
   #mayDeviceWait = false;
-  #kernelsAhead = 0;
+  #ahead = 0;
 
   /** `clock` says monotonic milliseconds. */
   constructor(engine: Engine, exchange: Exchange, clock: () => number) {
@@ -51,7 +51,10 @@ export class Transit {
   /** What comes next needs the bucket's sum. Returns the seconds for which this thread stood still for it. */
   await(bucket: number): number {
     const isLargeRoom = this.arrivals.hasRoom(bucket) && this.#exchange.sum(bucket).length > mostRoomElements;
-    if (this.arrivals.settle(bucket, this.#mayDeviceWait && !isLargeRoom)) return 0;
+    if (this.arrivals.settle(bucket, this.#mayDeviceWait && !isLargeRoom)) {
+      this.#goAhead();
+      return 0;
+    }
     const seconds = this.#waitFor(bucket);
     this.arrivals.settle(bucket, false);
     return seconds;
@@ -84,8 +87,12 @@ export class Transit {
   /** Whenever a kernel has been started: moves on what can be. */
   proceed(): void {
     if (this.#clock() - this.#lookedMs >= betweenLooksMs) this.#look();
-    this.#kernelsAhead = this.arrivals.needed === undefined ? 0 : this.#kernelsAhead + 1;
-    if (this.#kernelsAhead > mostKernelsAhead) this.catchUp();
+    this.#goAhead();
+  }
+
+  #goAhead(): void {
+    this.#ahead = this.arrivals.needed === undefined ? 0 : this.#ahead + 1;
+    if (this.#ahead > mostAhead) this.catchUp();
   }
 
   #look(): void {
@@ -97,7 +104,7 @@ export class Transit {
   /** Brings all that the device waits for: before this thread waits for the device. */
   catchUp(): void {
     for (let bucket = this.arrivals.needed; bucket !== undefined; bucket = this.arrivals.needed) this.#waitFor(bucket);
-    this.#kernelsAhead = 0;
+    this.#ahead = 0;
   }
 
   #waitFor(bucket: number): number {
