@@ -50,6 +50,7 @@ export class Profiler {
       upload: (...given) => this.#marked('upload', () => real.upload(...given)),
       uniform: (...given) => this.#marked('uniform', () => real.uniform(...given)),
       send: (...given) => this.#marked('send', () => real.send(...given)),
+      sendAll: (...given) => this.#marked('send', () => real.sendAll(...given)),
       read: (handle) => this.#marked('read', () => real.read(handle)),
       update: (...given) => this.#marked(`update by ${given[4].kind}`, () => real.update(...given)),
       average: (...given) => this.#marked('average', () => real.average(...given)),
