@@ -63,7 +63,7 @@ export class Deviations {
     if (beyond <= slack.bytes || beyond <= slack.share * planned) return undefined;
     return (
       `the device's allocator held ${peakBytes} bytes at its peak, ${Math.round((100 * beyond) / planned)} % more than ` +
-      `the plan's ${planned}: gradients on their way to the host, most likely; leave that much room beside the plan`
+      `the plan's ${planned}: temporaries of its library, most likely; leave that much room beside the plan`
     );
   }
 
