@@ -2,6 +2,7 @@ import type { Training } from '../../worker/compute/build.ts';
 import { loopback } from '../../worker/compute/loopback.ts';
 import { runTraining } from '../../worker/compute/run.ts';
 import type { Reuse } from '../../worker/memory/measured-reuse.ts';
+import { Timeline } from './timeline.ts';
 
 /** Steps that do not count: the first, and the first that updates weights; engines choose and compile in both. */
 const usualWarmUpSteps = 2;
@@ -29,24 +30,31 @@ export async function trainAlone(
   const exposedSeconds: number[] = [];
   const losses: number[] = [];
   const endedMs: number[] = [];
-  const { engine } = training.request;
+  const clock = () => performance.now();
+  const { buckets } = training;
+  const timeline = new Timeline(training.request.engine, loopback(buckets), buckets.length, clock);
+  const { engine, exchange } = timeline;
   let allocatorPeakBytes: number | undefined;
   let reuse: Reuse | undefined;
   let exact = true;
   const { measuredPeakBytes } = await runTraining({
-    training,
-    exchange: loopback(training.buckets),
+    training: { ...training, request: { ...training.request, engine } },
+    exchange,
     state: training.initial,
     rank: 0,
     worldSize: 1,
     steps: Number.MAX_SAFE_INTEGER,
     checkpointEverySteps: Number.MAX_SAFE_INTEGER,
-    clock: () => performance.now(),
+    clock,
     post: (message) => {
       if (message.kind !== 'step') return;
       endedMs.push(performance.now());
-      if (message.step === warmUpSteps) engine.resetPeak(); // forgets what choosing algorithms took
+      if (message.step === warmUpSteps) {
+        engine.resetPeak(); // forgets what choosing algorithms took
+        timeline.start();
+      }
       if (message.step === counted) {
+        timeline.stop();
         allocatorPeakBytes = engine.deviceMemory()?.peak;
         observer?.start();
       }
@@ -76,6 +84,8 @@ export async function trainAlone(
     windowSeconds: (last - first) / 1000 / steps,
     /** Of all steps. */
     losses,
+    /** How gradients and sums travelled; none where the engine computes in memory of the host. */
+    buckets: timeline.result(),
     /** The ledger equalled the plan after every event. */
     exact,
   };

@@ -10,6 +10,7 @@ import { type Profile, Profiler } from './profile.ts';
 import { withResidentBatch } from './resident-batch.ts';
 import { runStockNode } from './stock-node-run.ts';
 import { runStock } from './stock-run.ts';
+import type { BucketTimes } from './timeline.ts';
 import { trainAlone } from './train-alone.ts';
 
 /** Ours on an engine, or TensorFlow.js's own tape and optimizer: on the WASM engine's kernels, or on its Node backend. */
@@ -46,6 +47,8 @@ export interface Measured {
   allocatorPeakBytes: number | null;
   /** Planned reuse of memory against the addresses of one step; null where nobody looks. */
   reuse: Reuse | null;
+  /** How gradients and sums travelled, where that was measured. */
+  buckets?: readonly BucketTimes[];
   /** Only where convolutions were laid out for the device. */
   layout?: Layout;
   /** Only where it was asked for. */
@@ -79,6 +82,7 @@ async function ours(asked: Asked, name: 'wasm' | 'native'): Promise<Measured> {
     peakBytes,
     allocatorPeakBytes = null,
     reuse = null,
+    buckets,
     ...measured
   } = await trainAlone(
     training,
@@ -94,6 +98,7 @@ async function ours(asked: Asked, name: 'wasm' | 'native'): Promise<Measured> {
     measuredPeakBytes: peakBytes,
     allocatorPeakBytes,
     reuse,
+    ...(buckets.length > 0 && { buckets }),
     ...(training.layout && { layout: training.layout }),
     ...(profile && { profile }),
   };
@@ -140,7 +145,8 @@ function refuseTooLarge(bytes: number): void {
 /** What a benchmark says about `measured`. */
 export function summaryOf({ seconds, exposedSeconds, ...rest }: Measured, batchSize: number) {
   const stepSeconds = median(seconds);
-  const { windowSeconds, predictedPeakBytes, measuredPeakBytes, allocatorPeakBytes, reuse, layout, profile } = rest;
+  const { windowSeconds, predictedPeakBytes, measuredPeakBytes, allocatorPeakBytes, reuse, buckets, layout, profile } =
+    rest;
   return {
     stepSeconds,
     windowSeconds,
@@ -154,6 +160,7 @@ export function summaryOf({ seconds, exposedSeconds, ...rest }: Measured, batchS
     /** Of the convolution that may hold most besides. */
     workspaceBytes: layout?.workspaceBytes ?? null,
     choices: layout?.reasons ?? [],
+    ...(buckets && { buckets }),
     ...(profile && { profile }),
   };
 }

@@ -8,6 +8,7 @@ import { engineOptions, engineSettings } from './engine-options.ts';
 import { gpuName } from './gpu-name.ts';
 import { chosenModels, type Model, modelOptions, models, trainingOf } from './models.ts';
 import { profileLines } from './profile.ts';
+import { timelineLines } from './timeline.ts';
 import { type Asked, type EngineChoice, measure, summaryOf } from './train-measure.ts';
 import { runWorld } from './train-world-report.ts';
 
@@ -130,6 +131,7 @@ ${model}, batch ${batch}, ${optimizer}, engine ${engine} on the ${device} in ${p
   step     ${ms(stepSeconds)}, of which ${ms(result.exposedCommunicationSeconds)} waiting for sums; ${ms(windowSeconds)} a step over all
   samples  ${samplesPerSecond.toPrecision(4)} a second
   memory   ${mib(result.predictedPeakBytes)} predicted, ${mib(result.measuredPeakBytes)} measured, ${mib(result.allocatorPeakBytes)} by the allocator${reuseText(result.reuse)}${choicesText(result.choices)}`);
+  for (const line of result.buckets === undefined ? [] : timelineLines(result.buckets)) console.log(line);
   if (result.profile !== undefined) for (const line of profileLines(result.profile)) console.log(line);
 }
 
