@@ -131,6 +131,7 @@ describe('trustedOps', () => {
     assert.deepEqual(run('Multiply', { a: row, b: row }), { values: [1, 4, 9], used: 'Mul' });
     assert.deepEqual(run('Add', { a: row, b: [[10], []] }), { values: [11, 12, 13], used: 'AddV2' });
     assert.deepEqual(run('Floor', { x: [[1.5, -1.5], [2]] }), { values: [1, -2], used: 'Floor' });
+    assert.deepEqual(run('Relu', { x: [[1.5, -1.5], [2]] }), { values: [1.5, 0], used: 'Relu' });
     assert.deepEqual(run('RealDiv', { a: [[6], []], b: row }), { values: [6, 3, 2], used: '' });
     assert.deepEqual(run('Add', { a: row, b: column }).used, '');
     assert.deepEqual(

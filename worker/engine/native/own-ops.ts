@@ -6,7 +6,8 @@ import { bool, flatten, typeNumber } from './attributes.ts';
 export type OwnOp = 'multiply' | 'elementwise' | 'columnSums';
 
 /** Numbers of what {@link Addon.elementwise} does, as in addon/device.h, by the name of TensorFlow's op. */
-export const elementwiseOps: Readonly<Record<string, number>> = { AddV2: 0, Mul: 1, RealDiv: 2, Floor: 3 };
+export const elementwiseOps: Readonly<Record<string, number>> = { AddV2: 0, Mul: 1, RealDiv: 2, Floor: 3, Relu: 4 };
+const ofOneTensor = new Set(['Floor', 'Relu']);
 
 /** Of the largest element; both round factors in TF32 alike, but add in other orders. */
 const tolerance = 1e-2;
@@ -30,7 +31,7 @@ export function trustedOps(addon: Addon, context: Context, say: (line: string) =
   const floats = (shape: readonly number[]) => {
     const values = Float32Array.from(
       { length: elementsOf(shape) },
-      (_, at) => Math.sin(1 + given.length + 0.37 * at) + 2,
+      (_, at) => Math.sin(1 + given.length + 0.37 * at) + 0.5,
     );
     const tensor = addon.create(context, typeNumber.float32, shape, values);
     given.push(tensor);
@@ -73,7 +74,7 @@ function trials(addon: Addon, context: Context, floats: (shape: readonly number[
   );
   const elementwise = Object.entries(elementwiseOps).flatMap(([name, op]) => {
     const x = floats([inner, 11]);
-    const seconds = name === 'Floor' ? [0] : [floats([inner, 11]), floats([])];
+    const seconds = ofOneTensor.has(name) ? [0] : [floats([inner, 11]), floats([])];
     return seconds.map((y): Trial => {
       return {
         op: 'elementwise',

@@ -144,16 +144,16 @@ napi_value Multiply(const Call& call) {
   return done ? result.Kept(call.env) : NumberValue(call.env, 0);
 }
 
-// elementwise(context, op, a, b) → tensor like a; op: 0 a + b, 1 a × b, 2 a / b, 3 the largest whole number up to a, where b
-// is 0. b has as many numbers as a, or one.
+// elementwise(context, op, a, b) → tensor like a; op: 0 a + b, 1 a × b, 2 a / b; where b is 0, 3 the largest whole number up
+// to a, 4 the larger of a and 0. b has as many numbers as a, or one.
 napi_value ApplyElementwise(const Call& call) {
   Context& context = call.context();
   const int64_t op = Integer(call.env, call[1], "op");
-  if (op < 0 || op > static_cast<int64_t>(Elementwise::kFloor)) Refuse("there is no such op");
+  if (op < 0 || op > static_cast<int64_t>(Elementwise::kRelu)) Refuse("there is no such op");
   const std::vector<int64_t> shape = context.Shape(call.tensor(2));
   const size_t length = ElementsOf(shape);
   const float* a = Floats(context, call.tensor(2), length);
-  const bool is_binary = static_cast<Elementwise>(op) != Elementwise::kFloor;
+  const bool is_binary = op < static_cast<int64_t>(Elementwise::kFloor);
   if (!is_binary && call.tensor(3) != 0) Refuse("this op is of one tensor");
   const bool is_scalar = is_binary && ElementsOf(context.Shape(call.tensor(3))) == 1;
   const float* b = is_binary ? Floats(context, call.tensor(3), is_scalar ? 1 : length) : nullptr;

@@ -50,7 +50,7 @@ struct MatrixProduct {
 };
 
 // What is done to each element by itself. The numbers are those of device_kernels.cu.
-enum class Elementwise { kAdd = 0, kMultiply = 1, kDivide = 2, kFloor = 3 };
+enum class Elementwise { kAdd = 0, kMultiply = 1, kDivide = 2, kFloor = 3, kRelu = 4 };
 
 class Device {
  public:

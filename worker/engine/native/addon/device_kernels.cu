@@ -128,7 +128,7 @@ extern "C" __global__ void average(const Updates all) {
 extern "C" __global__ void elementwise(int op, const float* a, const float* b, int scalar, float* target, int64 length) {
   FOR_EACH(int64, i, length) {
     const float x = a[i], y = b == nullptr ? 0.0f : b[scalar ? 0 : i];
-    target[i] = op == 0 ? x + y : op == 1 ? x * y : op == 2 ? x / y : floorf(x);
+    target[i] = op == 0 ? x + y : op == 1 ? x * y : op == 2 ? x / y : op == 3 ? floorf(x) : x < 0.0f ? 0.0f : x;
   }
 }
 

@@ -30,6 +30,9 @@ const binary =
 const addN: Kernel = (ops, inputs) => {
   const tensors = inputList(inputs);
   const { shape, dtype } = tensors[0] as (typeof tensors)[number];
+  const [a, b, ...more] = tensors as [Tensor, Tensor, ...Tensor[]];
+  const sum = b !== undefined && more.length === 0 ? ops.eachElement('AddV2', a, b, { shape, dtype }) : undefined;
+  if (sum !== undefined) return sum;
   return ops.one('AddN', tensors, { shape, dtype }, { N: int(tensors.length), T: type(dtype) });
 };
 
