@@ -54,7 +54,7 @@ async function openGroup(worldSize: number, open: () => Promise<Engine>): Promis
     const made = plain.data({ parameters: {}, rank, worldSize, batchSize, seed: 7, startStep: 0 }) as Iterable<Batch>;
     const reader = readNow(engine);
     const transit = new Transit(engine, exchange, () => performance.now());
-    const context = { graph, engine, exchange, transit, ledger, optimizer: weights, reader, seed: 7, rank };
+    const context = { graph, engine, transit, ledger, optimizer: weights, reader, seed: 7, rank };
     group.push({ training, context, weights, batches: made[Symbol.iterator]() });
   }
   return group;

@@ -1,4 +1,3 @@
-import type { Exchange } from './communication/exchange.ts';
 import { drawInto, uniformOf } from './engine/draw.ts';
 import type { Engine, Handle, HostData, Sum, Transfer } from './engine/engine.ts';
 import { withEvent } from './failed-event.ts';
@@ -11,7 +10,6 @@ import type { Transit } from './transit.ts';
 export interface StepContext {
   graph: Graph;
   engine: Engine;
-  exchange: Exchange;
   ledger: Ledger;
   /**
    * Takes sums into the variables, from their element `first` on; throws when one is not finite. `step` is the one that

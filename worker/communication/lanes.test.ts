@@ -48,6 +48,24 @@ const asking = `
       exchange.await(0);
       parentPort.postMessage([...sums, exchange.arrived(0)]);`;
 
+/** Gives up on a sum that does not come, again and again, and then waits for what the test does. */
+const impatient = `
+      const seconds = [1, 2, 3].map(() => exchange.await(0, 5));
+      parentPort.postMessage([seconds.every((each) => each > 0.003 && each < 5), exchange.arrived(0)]);
+      while (!exchange.arrived(0)) {
+        try {
+          exchange.await(0, 5);
+        } catch ({ code }) {
+          parentPort.postMessage(code);
+          break;
+        }
+      }
+      if (exchange.arrived(0)) {
+        const isThereStill = exchange.await(0, 5) < 1 && exchange.arrived(0);
+        exchange.await(0);
+        parentPort.postMessage([isThereStill, exchange.arrived(0), ...new Set(exchange.sum(0))]);
+      }`;
+
 /** A compute thread that hands in bucket 0 and then does `rest`. */
 function compute(shared: SharedExchange, rest: string): Worker {
   const code = `
@@ -99,6 +117,30 @@ describe('startLanes', () => {
       [3, false],
       [3, false],
     ]);
+  });
+
+  it('waits no longer than patience lasts, does not take that for an answer, and says what broke', async () => {
+    const pair = await startPair();
+    started.push(...pair);
+    const [own, other] = await Promise.all(pair.map((lanes) => lanes.open(planOf(2))));
+    const thread = compute(own!, impatient);
+    workers.push(thread);
+    assert.equal(await next(thread), 'submitted');
+    assert.deepEqual(await next(thread), [true, false]);
+    const sum = next(thread);
+    workers.push(compute(other!, waiting));
+    assert.deepEqual(await sum, [true, false, 3]);
+
+    const again = await startPair();
+    started.push(...again);
+    const [shared] = await Promise.all(again.map((lanes) => lanes.open(planOf(2))));
+    const failing = compute(shared!, impatient);
+    workers.push(failing);
+    assert.equal(await next(failing), 'submitted');
+    assert.deepEqual(await next(failing), [true, false]);
+    const told = next(failing);
+    again[0]!.abort(new ExchangeError('peerLost', 'rank 1 is gone'));
+    assert.equal(await told, 'peerLost');
   });
 
   it('uses as many lanes as the rank with the fewest has', async () => {

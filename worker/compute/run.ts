@@ -58,7 +58,7 @@ export async function runTraining(request: RunRequest): Promise<Finished> {
   const transit = new Transit(engine, exchange, clock);
   const losses = new StepReader(engine);
   const reader = losses.read;
-  const on: StepContext = { graph, engine, exchange, transit, ledger, optimizer: weights, reader, seed, rank };
+  const on: StepContext = { graph, engine, transit, ledger, optimizer: weights, reader, seed, rank };
   const deviations = new Deviations(training, ledger);
   const batches = openBatches(request);
   for (const memory of exchange.memory ?? []) engine.pin(memory);

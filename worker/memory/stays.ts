@@ -15,8 +15,12 @@ export interface Stay {
  * handed over, and a step has taken in its sums before it makes it again. In the order in which sums are needed.
  */
 export function findStays(graph: Graph, events: readonly Event[], buckets: readonly Bucket[]): Stay[] {
-  /** By root: where it is made, used last but for handing it over, and handed over last; by variable: where it is taken in last. */
-  const [made, used, sent, taken]: Map<number, number>[] & { length: 4 } = [new Map(), new Map(), new Map(), new Map()];
+  /** By root: where it is made, where it is used last but for handing it over, and where it is handed over last. */
+  const made = new Map<ValueId, number>();
+  const used = new Map<ValueId, number>();
+  const sent = new Map<ValueId, number>();
+  /** By variable: where it is taken in last. */
+  const taken = new Map<number, number>();
   events.forEach((event, at) => {
     for (const value of makesOf(graph, event)) {
       const root = rootOf(graph, value);

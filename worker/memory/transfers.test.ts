@@ -52,6 +52,12 @@ function checkPlaces(step: ArbitraryStep, { steady }: Plan, { events }: Stream, 
       state.set(event.bucket, 'ahead');
       const isAway = events.slice(at).every((later) => later.kind !== 'free' || later.value !== event.value);
       assert.ok(isAway, 'a contribution that is kept is freed in the same step');
+      const root = rootOf(step.graph, event.value);
+      const others = events.slice(at).filter((later) => later.kind !== 'handOver' || later.value !== event.value);
+      const readers = others.filter((later) =>
+        readsOf(step.graph, later).some((id) => rootOf(step.graph, id) === root),
+      );
+      assert.deepEqual(readers, [], 'a contribution is read where its sum may be already');
     } else if (event.kind === 'await') {
       assert.equal(is, 'coming');
       state.set(event.bucket, 'awaited');

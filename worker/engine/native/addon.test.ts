@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { env } from 'node:process';
 import { Worker } from 'node:worker_threads';
 import * as fc from 'fast-check';
 import type { Handle } from '../engine.ts';
-import { type Addon, type Context, isAddonError, loadAddon } from './addon.ts';
-import { cpuRelease } from './release.ts';
+import { type Addon, type Context, isAddonError } from './addon.ts';
 import { sessionConfig } from './session-config.ts';
-import { stagingProblem } from './staged.ts';
+import { stagedAddon } from './tested.ts';
 import { UpdateRequest } from './update-request.ts';
 
 const float32 = 1;
@@ -16,12 +14,7 @@ describe('addon of the native engine', () => {
   let context: Context;
 
   before(function () {
-    const problem = stagingProblem(env);
-    if (problem !== undefined) {
-      console.log(`      left out: ${problem}`);
-      this.skip();
-    }
-    addon = loadAddon(cpuRelease, env);
+    addon = stagedAddon(this);
   });
   beforeEach(() => {
     context = addon.createContext(sessionConfig({ opThreads: 1 }), '/device:CPU:0', 1);

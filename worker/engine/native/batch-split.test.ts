@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { env } from 'node:process';
 import { generator } from '../random.ts';
-import { type Addon, isAddonError, loadAddon } from './addon.ts';
+import { type Addon, isAddonError } from './addon.ts';
 import { type Attributes, flatten, ints, text } from './attributes.ts';
-import { cpuRelease } from './release.ts';
 import { sessionConfig } from './session-config.ts';
-import { stagingProblem } from './staged.ts';
+import { stagedAddon } from './tested.ts';
 
 const images = [7, 32, 32, 8];
 const filter = [3, 3, 8, 16];
@@ -43,12 +41,7 @@ describe('ops that are split by their batch', () => {
   let addon: Addon;
 
   before(function () {
-    const problem = stagingProblem(env, 'cpu');
-    if (problem !== undefined) {
-      console.log(`      left out: ${problem}`);
-      this.skip();
-    }
-    addon = loadAddon(cpuRelease, env);
+    addon = stagedAddon(this);
   });
 
   function result({ op, operands, attributes }: Case, threads: number): Float32Array {

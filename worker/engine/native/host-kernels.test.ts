@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { env } from 'node:process';
 import * as fc from 'fast-check';
 import { elementsOf } from '../device.ts';
 import { generator } from '../random.ts';
-import { type Addon, type Context, isAddonError, loadAddon, type TensorId } from './addon.ts';
-import { cpuRelease } from './release.ts';
+import { type Addon, type Context, isAddonError, type TensorId } from './addon.ts';
 import { sessionConfig } from './session-config.ts';
-import { stagingProblem } from './staged.ts';
+import { stagedAddon } from './tested.ts';
 
 type Call = (addon: Addon, context: Context, tensors: readonly TensorId[]) => TensorId;
 
@@ -62,12 +60,7 @@ describe('kernels of our own on the host', () => {
   let addon: Addon;
 
   before(function () {
-    const problem = stagingProblem(env, 'cpu');
-    if (problem !== undefined) {
-      console.log(`      left out: ${problem}`);
-      this.skip();
-    }
-    addon = loadAddon(cpuRelease, env);
+    addon = stagedAddon(this);
   });
 
   function inContext<T>(threads: number, body: (context: Context) => T): T {

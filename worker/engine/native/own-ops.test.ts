@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
-import { env } from 'node:process';
 import type { Node } from '../../graph/graph.ts';
-import { type Addon, type Context, loadAddon } from './addon.ts';
+import { type Addon, type Context } from './addon.ts';
 import { bool, flatten } from './attributes.ts';
 import { NativeEngine } from './engine.ts';
 import { elementwiseOps, type OwnOp, trustedOps } from './own-ops.ts';
-import { cpuRelease } from './release.ts';
 import { sessionConfig } from './session-config.ts';
-import { stagingProblem } from './staged.ts';
+import { stagedAddon } from './tested.ts';
 
 type Own = Pick<Addon, 'multiply' | 'elementwise' | 'planeSums'>;
 
@@ -16,12 +14,7 @@ describe('trustedOps', () => {
   let context: Context;
 
   before(function () {
-    const problem = stagingProblem(env);
-    if (problem !== undefined) {
-      console.log(`      left out: ${problem}`);
-      this.skip();
-    }
-    addon = loadAddon(cpuRelease, env);
+    addon = stagedAddon(this);
     context = addon.createContext(sessionConfig({ opThreads: 1 }), '/device:CPU:0', 1);
   });
 

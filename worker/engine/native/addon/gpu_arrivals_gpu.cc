@@ -20,8 +20,8 @@ GpuArrivals::GpuArrivals(cuda::Stream compute, GpuKernels& kernels, const GpuPin
 
 GpuArrivals::~GpuArrivals() {
   Abandon();
-  driver_.stream_synchronize(compute_);
-  driver_.stream_synchronize(small_.get());
+  // Copies may be under way to memory that `expected_` holds.
+  for (const cuda::Stream stream : {compute_, small_.get(), large_.get()}) driver_.stream_synchronize(stream);
 }
 
 GpuArrivals::Expected& GpuArrivals::Find(Ticket expected) {
@@ -117,7 +117,6 @@ double GpuArrivals::Stalled() {
 
 void GpuArrivals::Abandon() {
   words_.Release();
-  expected_.clear();
   waiting_ = 0;
 }
 
