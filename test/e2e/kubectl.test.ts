@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -44,13 +45,20 @@ describe('the walk-through with kubectl', () => {
     return file;
   };
 
-  /** Starts a command that goes on by itself and gathers what it prints. */
-  const follow = (...args: string[]): { text: () => string; stop: () => void } => {
+  /** Starts a command that goes on by itself; `until` is what it has printed once that matches, or after 30 s. */
+  const follow = (...args: string[]): { until: (pattern: RegExp) => Promise<string>; stop: () => void } => {
     const child = spawn('kubectl', args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
     children.push(child);
     let text = '';
     child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    return { text: () => text, stop: () => child.kill() };
+    const until = async (pattern: RegExp) => {
+      const late = AbortSignal.timeout(30_000);
+      while (!pattern.test(text) && !late.aborted) {
+        await once(child.stdout, 'data', { signal: late }).catch(() => undefined);
+      }
+      return text;
+    };
+    return { until, stop: () => child.kill() };
   };
 
   it('applies a job, watches it, describes it and reads its logs', async function () {
@@ -64,16 +72,13 @@ describe('the walk-through with kubectl', () => {
     const logs = follow('logs', '-f', 'walk-w0-a1');
     await kubectl('wait', '--for=condition=Succeeded', 'tj/walk', '--timeout=120s');
 
+    // Another kubectl than the one that waited, with a watch of its own: it may hear of the end later.
+    const watched = await watch.until(/^walk .*Succeeded/m);
     watch.stop();
-    const rows = watch.text().trimEnd().split('\n');
-    assert.match(rows[0] ?? '', /^NAME +PHASE +READY +STEP +RESTARTS +AGE$/);
-    for (const phase of ['Starting', 'Running', 'Succeeded']) {
-      assert.ok(
-        rows.some((row) => row.startsWith('walk') && row.includes(phase)),
-        `no ${phase} in\n${watch.text()}`,
-      );
-    }
-    assert.match(logs.text(), /engine/);
+    assert.match(watched, /^NAME +PHASE +READY +STEP +RESTARTS +AGE\n/);
+    for (const phase of ['Starting', 'Running', 'Succeeded'])
+      assert.match(watched, new RegExp(`^walk .*${phase}`, 'm'));
+    assert.match(await logs.until(/engine/), /engine/);
     const described = await kubectl('describe', 'tj', 'walk');
     assert.match(described, /Kind: +TrainingJob/);
     assert.match(described, /Events:\n +Type +Reason/);
