@@ -125,11 +125,12 @@ export function transfersContract(opened: () => Engine): void {
     engine.unpin(from);
   });
 
-  it('needs what was expected, or waits for it itself as long as nobody waits for the engine', () => {
+  it('needs what was expected, or waits for it itself as long as nobody waits for the engine, and takes memory meanwhile', () => {
     const from = counting(100_000);
     const variable = floats(Array.from({ length: 100_000 }, () => 0));
     const sgd = { kind: 'sgd', learningRate: -1 } as const;
     engine.stalledSeconds();
+    const more: Handle[] = [];
     for (let round = 1; round <= 20; round++) {
       const before = engine.liveBytes();
       const room = engine.room(100_000);
@@ -143,20 +144,21 @@ export function transfersContract(opened: () => Engine): void {
         engine.free(room);
         freeAll(others.splice(0));
       }
+      if (round % 4 === 0) more.push(engine.room(4 << 20));
       while (!engine.bring(expected, from));
       if (!isWaiting) {
         assert.equal(engine.settle(expected), true);
         take();
         freeAll([room, ...others]);
       }
-      assert.equal(engine.liveBytes(), before);
+      assert.equal(engine.liveBytes(), before + (round % 4 === 0 ? 16 << 20 : 0));
       assert.ok(engine.read(variable).every((value, at) => value === round * at));
       assert.throws(() => engine.bring(expected, from), EngineError);
       assert.throws(() => engine.settle(expected), EngineError);
     }
     const stalled = engine.stalledSeconds();
     assert.ok(engine.fetches ? stalled > 0 && stalled < 10 : stalled === 0);
-    engine.free(variable);
+    freeAll([variable, ...more]);
     engine.unpin(from);
   });
 

@@ -24,9 +24,17 @@ export interface Addon {
   setEnvironment(namesAndValues: readonly string[]): void;
   /**
    * `config` is a serialized ConfigProto; `device` is where ops run and tensors live, '' the CPU with ops left to
-   * TensorFlow; `threads` are for kernels of ours on the CPU; `tf32` and `deterministic` are for products on a GPU.
+   * TensorFlow; `threads` are for kernels of ours on the CPU; `tf32` and `deterministic` are for products on a GPU, and
+   * with `ownMemory` what kernels of ours make there lies in memory of ours.
    */
-  createContext(config: Uint8Array, device: string, threads: number, tf32?: boolean, deterministic?: boolean): Context;
+  createContext(
+    config: Uint8Array,
+    device: string,
+    threads: number,
+    tf32?: boolean,
+    deterministic?: boolean,
+    ownMemory?: boolean,
+  ): Context;
   /** Releases the context with all its tensors; using it afterwards throws. */
   destroyContext(context: Context): void;
   /** `onHost`: for arguments that ops want on the host. */

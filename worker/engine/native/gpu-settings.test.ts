@@ -28,12 +28,20 @@ describe('gpuSettings', () => {
     assert.throws(() => gpuSettings('tf32', env), {
       code: 'engineMissing',
       message:
-        'HAYATE_GPU_ALLOCATOR: "Pool" is none of driver, pool; HAYATE_GPU_DETERMINISTIC: "yes" is none of 0, 1; HAYATE_GPU_MEMORY_LIMIT_MIB: "4 GB" is no number of MiB above 0',
+        'HAYATE_GPU_ALLOCATOR: "Pool" is none of driver, pool, own; HAYATE_GPU_DETERMINISTIC: "yes" is none of 0, 1; HAYATE_GPU_MEMORY_LIMIT_MIB: "4 GB" is no number of MiB above 0',
     });
   });
 
   it('keeps to a limit by the pool, which knows one', () => {
     assert.equal(gpuSettings('tf32', { HAYATE_GPU_MEMORY_LIMIT_MIB: '512' }).allocator, 'pool');
+    const env = { HAYATE_GPU_MEMORY_LIMIT_MIB: '512', HAYATE_GPU_ALLOCATOR: 'own' };
+    assert.equal(gpuSettings('tf32', env).allocator, 'pool');
+  });
+
+  it('leaves the driver to TensorFlow where the memory is our own', () => {
+    const settings = gpuSettings('float32', { HAYATE_GPU_ALLOCATOR: 'own' });
+    assert.equal(settings.allocator, 'own');
+    assert.deepEqual(gpuEnvironment(settings), gpuEnvironment(gpuSettings('float32', {})));
   });
 
   it('takes limit, allocator and determinism from the environment', () => {

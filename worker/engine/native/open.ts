@@ -38,6 +38,7 @@ function onGpu(addon: Addon, gpu: GpuSettings, threads: number): Context {
       threads,
       gpu.precision === 'tf32',
       gpu.deterministic,
+      gpu.allocator === 'own',
     );
   } catch (error) {
     throw isAddonError(error) ? unusableGpu(error) : error;

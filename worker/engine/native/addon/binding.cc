@@ -18,7 +18,7 @@ napi_value SetEnvironment(const Call& call) {
   return Undefined(call.env);
 }
 
-// createContext(config: Uint8Array, device: string, threads, tf32: boolean, deterministic: boolean)
+// createContext(config: Uint8Array, device: string, threads, tf32, deterministic, ownMemory: booleans)
 napi_value CreateContext(const Call& call) {
   const View config = TypedArray(call.env, call[0], "config");
   ContextOptions options;
@@ -28,6 +28,7 @@ napi_value CreateContext(const Call& call) {
   if (threads < 1 || threads > 4096) Refuse("the number of threads is out of range");
   options.threads = static_cast<int>(threads);
   options.precision = {Flag(call.env, call[3], "tf32"), Flag(call.env, call[4], "deterministic")};
+  options.own_memory = Flag(call.env, call[5], "ownMemory");
   return ContextValue(call.env, options);
 }
 

@@ -37,6 +37,8 @@ struct ContextOptions {
   int threads = 1;
   // Of products on a GPU.
   Precision precision{false, false};
+  // Of a GPU: see OpenGpu.
+  bool own_memory = false;
 };
 
 struct Output {

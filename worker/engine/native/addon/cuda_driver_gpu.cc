@@ -35,6 +35,15 @@ Driver FindAll() {
   library.Find("cuMemcpyDtoDAsync_v2", &d.on_device);
   library.Find("cuMemAlloc_v2", &d.memory_allocate);
   library.Find("cuMemFree_v2", &d.memory_free);
+  library.Find("cuDeviceTotalMem_v2", &d.device_memory);
+  library.Find("cuMemGetAllocationGranularity", &d.granularity);
+  library.Find("cuMemAddressReserve", &d.addresses_reserve);
+  library.Find("cuMemAddressFree", &d.addresses_free);
+  library.Find("cuMemCreate", &d.memory_create);
+  library.Find("cuMemRelease", &d.memory_release);
+  library.Find("cuMemMap", &d.memory_map);
+  library.Find("cuMemUnmap", &d.memory_unmap);
+  library.Find("cuMemSetAccess", &d.memory_access);
   library.Find("cuMemHostAlloc", &d.host_allocate);
   library.Find("cuMemFreeHost", &d.host_free);
   library.Find("cuMemHostRegister_v2", &d.host_register);

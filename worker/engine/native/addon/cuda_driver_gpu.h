@@ -24,7 +24,27 @@ inline constexpr unsigned kEventDisableTiming = 2;
 inline constexpr unsigned kHostPortable = 1;
 inline constexpr unsigned kHostMapped = 2;
 inline constexpr unsigned kWaitAtLeast = 0;
-inline constexpr int kMajor = 75, kMinor = 76, kProcessors = 16;
+inline constexpr int kMajor = 75, kMinor = 76, kProcessors = 16, kMapsMemory = 102;
+inline constexpr int kOnDevice = 1;
+inline constexpr int kReadWrite = 3;
+
+using Memory = unsigned long long;  // without an address
+struct Place {
+  int type, device;
+};
+// CUmemAllocationProp
+struct MemoryKind {
+  int pinned, shareable;
+  Place place;
+  void* windows;
+  unsigned char flags[8];
+};
+static_assert(sizeof(MemoryKind) == 32);
+// CUmemAccessDesc
+struct Access {
+  Place place;
+  int rights;
+};
 
 struct Driver {
   Result (*init)(unsigned);
@@ -53,6 +73,15 @@ struct Driver {
   Result (*on_device)(Pointer, Pointer, size_t, Stream);
   Result (*memory_allocate)(Pointer*, size_t);
   Result (*memory_free)(Pointer);
+  Result (*device_memory)(size_t*, Device);
+  Result (*granularity)(size_t*, const MemoryKind*, int);
+  Result (*addresses_reserve)(Pointer*, size_t, size_t, Pointer, unsigned long long);
+  Result (*addresses_free)(Pointer, size_t);
+  Result (*memory_create)(Memory*, size_t, const MemoryKind*, unsigned long long);
+  Result (*memory_release)(Memory);
+  Result (*memory_map)(Pointer, size_t, size_t, Memory, unsigned long long);
+  Result (*memory_unmap)(Pointer, size_t);
+  Result (*memory_access)(Pointer, size_t, const Access*, size_t);
   Result (*host_allocate)(void**, size_t, unsigned);
   Result (*host_free)(void*);
   Result (*host_register)(void*, size_t, unsigned);

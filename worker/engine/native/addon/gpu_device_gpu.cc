@@ -4,7 +4,9 @@
 
 #include "cuda_driver_gpu.h"
 #include "device.h"
+#include "gpu_allocator_gpu.h"
 #include "gpu_arrivals_gpu.h"
+#include "gpu_clock_gpu.h"
 #include "gpu_convolver_gpu.h"
 #include "gpu_departures_gpu.h"
 #include "gpu_kernels_gpu.h"
@@ -46,16 +48,20 @@ tf::TensorShape ShapeOf(const std::vector<int64_t>& sizes) {
 
 class GpuDevice : public Device {
  public:
-  GpuDevice(tf::EagerContext* context, tf::Device* device, cuda::Device gpu, cuda::Stream stream, Precision precision)
+  GpuDevice(tf::EagerContext* context, tf::Device* device, cuda::Device gpu, cuda::Context cuda_context,
+            cuda::Stream stream, Precision precision, OwnAllocator own)
       : driver_(cuda::Load()),
+        cuda_context_(cuda_context),
         context_(context),
         device_(device),
-        allocator_(device->GetAllocator(tf::AllocatorAttributes())),
+        own_(std::move(own)),
+        allocator_(own_ == nullptr ? device->GetAllocator(tf::AllocatorAttributes()) : own_.get()),
         kernels_(gpu, stream),
         transfers_(stream),
         departures_(stream, kernels_, pinned_),
         arrivals_(stream, kernels_, pinned_),
         stream_(stream),
+        clock_(stream),
         precision_(precision),
         convolver_(allocator_, kernels_, stream, precision, [this]() -> MatrixProducts& { return Products(); }) {
     void* word = nullptr;
@@ -68,7 +74,6 @@ class GpuDevice : public Device {
   ~GpuDevice() override {
     driver_.set_context(cuda_context_);
     driver_.stream_synchronize(stream_);
-    ClearMarks();
     driver_.host_free(bad_);
   }
 
@@ -77,9 +82,8 @@ class GpuDevice : public Device {
   // Before anything is asked of the GPU: what was put off happens first.
   void Enter() {
     Current();
-    Flush();
+    StartUpdates();
   }
-  void Own(cuda::Context context) { cuda_context_ = context; }
 
   Region RegionOf(TFE_TensorHandle* handle) const override {
     const auto bytes = TensorOf(handle).tensor_data();
@@ -141,7 +145,9 @@ class GpuDevice : public Device {
     // Memory may be handed out again for work that is started before what is put off, and so stays until that is started.
     if (!updates_->IsEmpty()) held_.push_back(TensorOf(handle));
     Current();
-    departures_.Leave(RegionOf(handle).start);
+    const char* const start = RegionOf(handle).start;
+    if (own_ != nullptr && !own_->memory().Holds(start)) own_->memory().Watch();
+    departures_.Leave(start);
   }
   void Read(const Region& from, void* to) override {
     Enter();
@@ -197,11 +203,8 @@ class GpuDevice : public Device {
     return Queue({"average", {}, scale, variable, nullptr, nullptr, nullptr, length, tag}, sum);
   }
   void Flush() override {
-    if (!updates_->IsEmpty()) {
-      Current();
-      updates_->Start();
-    }
-    held_.clear();
+    StartUpdates();
+    if (own_ != nullptr) own_->memory().Watch();
   }
 
   int Failed() override {
@@ -266,33 +269,36 @@ class GpuDevice : public Device {
   }
   size_t Mark() override {
     Enter();
-    cuda::Event event = nullptr;
-    cuda::Check(driver_.event_create(&event, 0), "marking the time");
-    cuda::Check(driver_.event_record(event, stream_), "marking the time");
-    marks_.push_back(event);
-    return marks_.size() - 1;
+    return clock_.Mark();
   }
-  double Between(size_t from, size_t to) override {
-    if (from >= marks_.size() || to >= marks_.size()) Refuse("there is no such mark");
-    float milliseconds = 0;
-    for (const size_t at : {from, to}) cuda::Check(driver_.event_synchronize(marks_[at]), "waiting for the GPU");
-    cuda::Check(driver_.event_elapsed(&milliseconds, marks_[from], marks_[to]), "reading the time");
-    return milliseconds;
-  }
-  void ClearMarks() override {
-    for (const cuda::Event event : marks_) driver_.event_destroy(event);
-    marks_.clear();
-  }
+  double Between(size_t from, size_t to) override { return clock_.Between(from, to); }
+  void ClearMarks() override { clock_.Clear(); }
 
   MemoryStatistics Statistics() const override {
-    const auto stats = allocator_->GetStats();
-    if (!stats.has_value()) return {};
-    return {stats->bytes_in_use, stats->peak_bytes_in_use, stats->bytes_limit.value_or(0), stats->largest_alloc_size,
-            stats->bytes_reserved};
+    return own_ == nullptr ? StatisticsOf(allocator_, false) : own_->memory().Statistics();
   }
-  void ResetPeak() override { allocator_->ClearStats(); }
+  void ResetPeak() override {
+    if (own_ == nullptr) {
+      (void)allocator_->ClearStats();
+      return;
+    }
+    if (!arrivals_.IsWaiting()) {
+      Enter();
+      cuda::Check(driver_.stream_synchronize(stream_), "waiting for the GPU");
+      own_->memory().Trim();
+    }
+    own_->memory().Forget();
+  }
 
  private:
+  void StartUpdates() {
+    if (!updates_->IsEmpty()) {
+      Current();
+      updates_->Start();
+    }
+    held_.clear();
+  }
+
   // Who waits for a GPU that waits for him waits for ever.
   void ExpectNoWait() const {
     if (arrivals_.IsWaiting()) Refuse("the GPU waits for numbers that have not been brought");
@@ -334,13 +340,15 @@ class GpuDevice : public Device {
     cuda::Check(driver_.to_device(start, sum.host, room.TotalBytes(), stream_), "copying to the GPU");
     request.sum = static_cast<const float*>(room.data());
     updates_->Add(request);
-    Flush();
+    StartUpdates();
     return true;
   }
 
   const cuda::Driver& driver_;
+  const cuda::Context cuda_context_;
   tf::EagerContext* const context_;
   tf::Device* const device_;
+  const OwnAllocator own_;  // goes last
   tf::Allocator* const allocator_;
   GpuKernels kernels_;
   GpuPinned pinned_;
@@ -350,12 +358,11 @@ class GpuDevice : public Device {
   std::unique_ptr<GpuUpdates> updates_;
   std::vector<tf::Tensor> held_;
   const cuda::Stream stream_;
+  GpuClock clock_;
   const Precision precision_;
   std::unique_ptr<MatrixProducts> products_;
   GpuConvolver convolver_;
-  cuda::Context cuda_context_ = nullptr;
   int* bad_ = nullptr;
-  std::vector<cuda::Event> marks_;
 };
 
 }  // namespace
@@ -370,7 +377,7 @@ void ExpectGpu() {
   }
 }
 
-std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, Precision precision) {
+std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, Precision precision, bool own_memory) {
   const cuda::Driver& driver = cuda::Load();
   tf::EagerContext* const eager = tf::ContextFromInterface(tf::unwrap(context));
   tf::Device* device = nullptr;
@@ -384,9 +391,10 @@ std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, P
   cuda::Check(driver.primary_context(&cuda_context, gpu), "opening the GPU");
   cuda::Check(driver.set_context(cuda_context), "opening the GPU");
   auto* const stream = device->tensorflow_accelerator_device_info()->stream;
-  auto opened = std::make_unique<GpuDevice>(eager, device, gpu, stream->platform_specific_handle().stream, precision);
-  opened->Own(cuda_context);
-  return opened;
+  OwnAllocator own;
+  if (own_memory) own.reset(new GpuAllocator(device->GetAllocator(tf::AllocatorAttributes()), driver, gpu));
+  return std::make_unique<GpuDevice>(eager, device, gpu, cuda_context, stream->platform_specific_handle().stream,
+                                     precision, std::move(own));
 }
 
 }  // namespace hayate
