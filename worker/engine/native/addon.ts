@@ -79,9 +79,13 @@ export interface Addon {
   clearMarks(context: Context): void;
   bytes(context: Context, tensor: TensorId): number;
   address(context: Context, tensor: TensorId): number;
+  /** On a GPU: mean cross entropy of rows of logits with their labels, int32; 0 where the labels are not on the GPU. */
+  crossEntropy(context: Context, logits: TensorId, labels: TensorId): TensorId;
+  /** Its gradient for the logits; 0 as there. */
+  crossEntropyGrad(context: Context, dy: TensorId, logits: TensorId, labels: TensorId): TensorId;
   /**
-   * On a CPU. `window`: height and width of the window and of its strides, rows above and columns before the image;
-   * `size`: height and width of the result.
+   * `window`: height and width of the window and of its strides, rows above and columns before the image; `size`: height
+   * and width of the result.
    */
   maxPool(context: Context, image: TensorId, window: readonly number[], size: readonly number[]): TensorId;
   /** `window` as in maxPool. */

@@ -1,9 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { env } from 'node:process';
 import * as fc from 'fast-check';
 import { outputBytes, planTraining } from '../../compute/build.ts';
 import type { Graph, ValueId } from '../../graph/graph.ts';
@@ -12,9 +8,7 @@ import type { Event } from '../../memory/event.ts';
 import { makesOf } from '../../memory/lifetimes.ts';
 import { loadBuiltin } from '../../program/load.ts';
 import { parseParameters } from '../../program/parameters.ts';
-import { cachePaths } from './cache.ts';
-import { runCommand } from './command.ts';
-import { cpuRelease } from './release.ts';
+import { compileProgram, type Program, programProblem } from './checks/program.ts';
 
 /** What there is after an order; bytes, but for the numbers of what the driver was asked for and has not got back. */
 interface After {
@@ -43,31 +37,25 @@ interface Give {
 }
 
 describe('memory of our own on a GPU', () => {
-  let folder: string;
+  let program: Program;
 
   before(async function () {
     this.timeout(120_000);
-    const { library } = cachePaths(env, cpuRelease);
-    if (!existsSync(library)) {
-      console.log("      left out: TensorFlow's headers are not staged here; run npm run native -- cpu");
+    const problem = programProblem();
+    if (problem !== undefined) {
+      console.log(`      left out: ${problem}`);
       this.skip();
     }
-    folder = mkdtempSync(path.join(tmpdir(), 'hayate-memory-'));
-    const own = ['gpu_memory_gpu', 'gpu_range_gpu', 'best_fit', 'cuda_driver_gpu'].map((name) => `addon/${name}.cc`);
-    const sources = ['checks/gpu-memory.cc', ...own].map((name) => path.join(import.meta.dirname, name));
-    const headers = ['-isystem', path.join(library, 'include')];
+    const own = ['gpu_memory_gpu', 'gpu_range_gpu', 'best_fit', 'cuda_driver_gpu'];
     const checks = ['-fsanitize=undefined', '-fno-sanitize-recover=undefined', '-D_GLIBCXX_ASSERTIONS'];
-    const target = path.join(folder, 'gpu-memory');
-    await runCommand('g++', ['-std=c++17', '-O1', '-Wall', ...checks, ...headers, ...sources, '-ldl', '-o', target]);
+    program = await compileProgram('gpu-memory', own, ['-Wall', ...checks]);
   });
-  after(() => {
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-  });
+  after(async () => program?.remove());
 
   const follow = (orders: readonly string[]): After[] => {
     const input = `${orders.join('\n')}\n`;
     const options = { input, encoding: 'utf8', maxBuffer: 1 << 26 } as const;
-    const { status, stdout, stderr } = spawnSync(path.join(folder, 'gpu-memory'), options);
+    const { status, stdout, stderr } = spawnSync(program.file, options);
     assert.equal(status, 0, stderr);
     const rows = stdout.trimEnd().split('\n');
     assert.equal(rows.length, orders.length);

@@ -182,6 +182,20 @@ export class Ops {
     return this.hold(id, out);
   }
 
+  /** Mean over the rows of logits of their cross entropy, by a kernel of our own where one is used and can. */
+  crossEntropy(logits: Tensor, labels: Tensor): Tensor | undefined {
+    if (!this.ownOps.has('crossEntropy') || labels.dtype !== 'int32' || logits.dtype !== 'float32') return undefined;
+    const id = this.call('loss', (addon, context) => addon.crossEntropy(context, logits.ref, labels.ref));
+    return id === 0 && this.computing !== undefined ? undefined : this.hold(id, { shape: [], dtype: 'float32' });
+  }
+
+  /** Its gradient for the logits, the same way. */
+  crossEntropyGrad(dy: Tensor, logits: Tensor, labels: Tensor): Tensor | undefined {
+    if (!this.ownOps.has('crossEntropy') || labels.dtype !== 'int32' || logits.dtype !== 'float32') return undefined;
+    const id = this.call('loss', (addon, context) => addon.crossEntropyGrad(context, dy.ref, logits.ref, labels.ref));
+    return id === 0 && this.computing !== undefined ? undefined : this.hold(id, logits);
+  }
+
   /** Sums of everything but one axis; on a CPU the last. */
   planeSums(tensor: Tensor, axis: number): Tensor {
     const id = this.call('Sum', (addon, context) => addon.planeSums(context, tensor.ref, axis));

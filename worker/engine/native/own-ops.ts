@@ -1,9 +1,9 @@
 import { elementsOf } from '../device.ts';
 import type { Addon, Context, TensorId } from './addon.ts';
-import { bool, flatten, typeNumber } from './attributes.ts';
+import { bool, flatten, ints, text, typeNumber } from './attributes.ts';
 
 /** Kernels of the addon's own, for GPUs, that stand in for TensorFlow's ops, which cost the host ten times as much. */
-export type OwnOp = 'multiply' | 'elementwise' | 'columnSums';
+export type OwnOp = 'multiply' | 'elementwise' | 'columnSums' | 'maxPool' | 'crossEntropy';
 
 /** Numbers of what {@link Addon.elementwise} does, as in addon/device.h, by the name of TensorFlow's op. */
 export const elementwiseOps: Readonly<Record<string, number>> = { AddV2: 0, Mul: 1, RealDiv: 2, Floor: 3, Relu: 4 };
@@ -102,7 +102,66 @@ function trials(addon: Addon, context: Context, floats: (shape: readonly number[
       elements: shape[1] as number,
     };
   });
-  return [...products, ...elementwise, ...sums];
+  return [...products, ...elementwise, ...sums, ...poolings(addon, context, floats), ...losses(addon, context, floats)];
+}
+
+function poolings(addon: Addon, context: Context, floats: (shape: readonly number[]) => TensorId): Trial[] {
+  return [
+    { shape: [2, 9, 7, 8], window: 3, size: [4, 3] },
+    { shape: [3, 8, 6, 5], window: 2, size: [4, 3] },
+  ].map(({ shape, window, size }): Trial => {
+    const x = floats(shape);
+    const attributes = { ksize: ints([1, window, window, 1]), strides: ints([1, 2, 2, 1]), padding: text('VALID') };
+    return {
+      op: 'maxPool',
+      own: () => addon.maxPool(context, x, [window, window, 2, 2, 0, 0], size),
+      stock: () => addon.execute(context, 'MaxPool', flatten(attributes), [x], [false], 1)[0] as TensorId,
+      elements: elementsOf([shape[0] as number, ...size, shape[3] as number]),
+    };
+  });
+}
+
+/** Against sums of the host: TensorFlow refuses its op where all is to be deterministic. */
+function losses(addon: Addon, context: Context, floats: (shape: readonly number[]) => TensorId): Trial[] {
+  const [rows, classes] = [7, 300];
+  const [logits, dy] = [floats([rows, classes]), floats([])];
+  const labels = Int32Array.from({ length: rows }, (_, row) => 41 * row);
+  const [numbers, scale] = [new Float32Array(rows * classes), new Float32Array(1)];
+  addon.read(context, logits, numbers);
+  addon.read(context, dy, scale);
+  let loss = 0;
+  const gradient = numbers.map((number, at) => {
+    const row = Math.floor(at / classes);
+    const all = numbers.subarray(row * classes, (row + 1) * classes);
+    const probability = Math.exp(number) / all.reduce((sum, each) => sum + Math.exp(each), 0);
+    const isLabel = at % classes === labels[row];
+    if (isLabel) loss -= Math.log(probability) / rows;
+    return ((probability - Number(isLabel)) * scale[0]!) / rows;
+  });
+  const known = (values: Float32Array, shape: readonly number[]) => () =>
+    addon.create(context, typeNumber.float32, shape, values);
+  const withLabels = (body: (given: TensorId) => TensorId) => () => {
+    const given = addon.create(context, typeNumber.int32, [rows], labels);
+    try {
+      return body(given);
+    } finally {
+      addon.delete(context, given);
+    }
+  };
+  return [
+    {
+      op: 'crossEntropy',
+      own: withLabels((given) => addon.crossEntropy(context, logits, given)),
+      stock: known(Float32Array.of(loss), []),
+      elements: 1,
+    },
+    {
+      op: 'crossEntropy',
+      own: withLabels((given) => addon.crossEntropyGrad(context, dy, logits, given)),
+      stock: known(gradient, [rows, classes]),
+      elements: rows * classes,
+    },
+  ];
 }
 
 /** In words; undefined where there is none. */

@@ -99,6 +99,45 @@ napi_value MaxPooling(const Call& call) {
   return result.Kept(call.env);
 }
 
+// Logits and labels of a call's tensors, from argument `at` on.
+struct Classified {
+  const float* logits;
+  const int32_t* labels;  // null where they are not on the device
+  int64_t rows, classes;
+
+  Classified(const Call& call, size_t at) {
+    const Context& context = call.context();
+    const std::vector<int64_t> shape = context.Shape(call.tensor(at));
+    if (shape.size() != 2 || shape[0] < 1 || shape[1] < 1 || shape[1] >= INT32_MAX) Refuse("logits are rows of classes");
+    rows = shape[0], classes = shape[1];
+    logits = Floats(call.context(), call.tensor(at), ElementsOf(shape));
+    if (context.Type(call.tensor(at + 1)) != TF_INT32 || context.Shape(call.tensor(at + 1)) != std::vector{rows}) {
+      Refuse("there must be a label a row, an int32");
+    }
+    const bool is_here = context.IsHere(call.tensor(at + 1));
+    labels = is_here ? reinterpret_cast<const int32_t*>(context.Memory(call.tensor(at + 1)).start) : nullptr;
+  }
+};
+
+// crossEntropy(context, logits, labels) → the mean over the rows, or 0 where the labels are not on the device
+napi_value CrossEntropy(const Call& call) {
+  const Classified c(call, 1);
+  if (c.labels == nullptr) return NumberValue(call.env, 0);
+  Result result(call.context(), {});
+  call.context().device().CrossEntropy(c.logits, c.labels, c.rows, c.classes, result.numbers());
+  return result.Kept(call.env);
+}
+
+// crossEntropyGrad(context, dy, logits, labels) → tensor like logits, or 0 as above
+napi_value CrossEntropyGradient(const Call& call) {
+  const float* dy = Floats(call.context(), call.tensor(1), 1);
+  const Classified c(call, 2);
+  if (c.labels == nullptr) return NumberValue(call.env, 0);
+  Result result(call.context(), {c.rows, c.classes});
+  call.context().device().CrossEntropyGrad(dy, c.logits, c.labels, c.rows, c.classes, result.numbers());
+  return result.Kept(call.env);
+}
+
 // maxPoolGrad(context, image, dy, window: [filter height, width, stride height, width, top, left], floor) → tensor
 napi_value MaxPoolGradient(const Call& call) {
   Context& context = call.context();
@@ -276,6 +315,8 @@ napi_value Uniform(const Call& call) {
 Functions KernelFunctions() {
   return {
       Function<Update>("update"),
+      Function<CrossEntropy>("crossEntropy"),
+      Function<CrossEntropyGradient>("crossEntropyGrad"),
       Function<MaxPooling>("maxPool"),
       Function<MaxPoolGradient>("maxPoolGrad"),
       Function<AddBiasInPlace>("addBias"),

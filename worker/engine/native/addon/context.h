@@ -78,6 +78,8 @@ class Context {
 
   void Delete(TensorId id);
 
+  // Its memory is the device's; TensorFlow leaves some integers on the host.
+  bool IsHere(TensorId id) const { return device_->IsHere(Find(id)); }
   // A tensor's memory.
   Region Memory(TensorId id) const { return RegionOf(Find(id)); }
   // Copies a tensor's bytes to the host, and waits for them.

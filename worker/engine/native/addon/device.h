@@ -137,6 +137,11 @@ class Device {
   virtual bool Multiply(const MatrixProduct&, const float*, const float*, float*) { return false; }
   // target[i] = a[i] op b[i], or b[0] where `is_scalar`; what an op has no use for is null.
   virtual void Apply(Elementwise, const float*, const float*, bool /*is_scalar*/, float*, int64_t) { RefuseHere(); }
+  // loss = mean over rows of logits[rows][classes] of the cross entropy of their softmax with the label of each, a class;
+  // NaN where one is none.
+  virtual void CrossEntropy(const float*, const int32_t*, int64_t, int64_t, float*) { RefuseHere(); }
+  // target = its gradient for the logits, times *dy.
+  virtual void CrossEntropyGrad(const float*, const float*, const int32_t*, int64_t, int64_t, float*) { RefuseHere(); }
   virtual void MaxPool(const Window&, const float*, float*) { RefuseHere(); }
   virtual void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor) = 0;
   // Convolutions of host_kernels.h.

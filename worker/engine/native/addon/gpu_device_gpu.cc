@@ -7,11 +7,9 @@
 #include "gpu_allocator_gpu.h"
 #include "gpu_arrivals_gpu.h"
 #include "gpu_clock_gpu.h"
-#include "gpu_convolver_gpu.h"
+#include "gpu_compute_gpu.h"
 #include "gpu_departures_gpu.h"
-#include "gpu_kernels_gpu.h"
 #include "gpu_pinned_gpu.h"
-#include "gpu_scratch_gpu.h"
 #include "gpu_transfers_gpu.h"
 #include "gpu_updates_gpu.h"
 #include "tensorflow/c/eager/tfe_context_internal.h"
@@ -46,24 +44,20 @@ tf::TensorShape ShapeOf(const std::vector<int64_t>& sizes) {
   return shape;
 }
 
-class GpuDevice : public Device {
+class GpuDevice : public GpuCompute {
  public:
   GpuDevice(tf::EagerContext* context, tf::Device* device, cuda::Device gpu, cuda::Context cuda_context,
             cuda::Stream stream, Precision precision, OwnAllocator own)
-      : driver_(cuda::Load()),
+      : GpuCompute(own == nullptr ? device->GetAllocator(tf::AllocatorAttributes()) : own.get(), gpu, stream, precision),
+        driver_(cuda::Load()),
         cuda_context_(cuda_context),
         context_(context),
         device_(device),
         own_(std::move(own)),
-        allocator_(own_ == nullptr ? device->GetAllocator(tf::AllocatorAttributes()) : own_.get()),
-        kernels_(gpu, stream),
         transfers_(stream),
         departures_(stream, kernels_, pinned_),
         arrivals_(stream, kernels_, pinned_),
-        stream_(stream),
-        clock_(stream),
-        precision_(precision),
-        convolver_(allocator_, kernels_, stream, precision, [this]() -> MatrixProducts& { return Products(); }) {
+        clock_(stream) {
     void* word = nullptr;
     cuda::Check(driver_.host_allocate(&word, sizeof(int), cuda::kHostPortable | cuda::kHostMapped), "allocating");
     bad_ = static_cast<int*>(word);
@@ -79,8 +73,7 @@ class GpuDevice : public Device {
 
   // Contexts are current by thread; TensorFlow leaves its own behind, which is the same one.
   void Current() const { cuda::Check(driver_.set_context(cuda_context_), "entering the GPU"); }
-  // Before anything is asked of the GPU: what was put off happens first.
-  void Enter() {
+  void Enter() override {
     Current();
     StartUpdates();
   }
@@ -214,59 +207,6 @@ class GpuDevice : public Device {
     return tag;
   }
 
-  void AddBias(float* values, const float* bias, int64_t outer, int64_t channels, int64_t inner, bool relu) override {
-    Enter();
-    kernels_.AddBias(values, bias, outer, channels, inner, relu);
-  }
-  void PlaneSums(const float* values, float* sums, int64_t outer, int64_t channels, int64_t inner) override {
-    Enter();
-    kernels_.PlaneSums(values, sums, outer, channels, inner);
-  }
-
-  std::vector<Cost> Algorithms(const Convolution& convolution) override {
-    Enter();
-    return convolver_.Algorithms(convolution);
-  }
-  bool Convolve(const Convolution& convolution, const ConvolutionTensors& tensors, int64_t most_bytes) override {
-    Enter();
-    return convolver_.Run(convolution, tensors, most_bytes);
-  }
-
-  bool Multiply(const MatrixProduct& product, const float* a, const float* b, float* result) override {
-    Enter();
-    return Products().Multiply(product, a, b, result);
-  }
-  void Apply(Elementwise op, const float* a, const float* b, bool is_scalar, float* target, int64_t length) override {
-    Enter();
-    kernels_.Apply(op, a, b, is_scalar, target, length);
-  }
-
-  void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor) override {
-    Enter();
-    const size_t bytes = GpuKernels::WinnerBytes(window);
-    const Scratch winners(allocator_, bytes);
-    kernels_.MaxPoolGrad(window, image, dy, target, floor, winners.memory());
-  }
-
-  void ReluGrad(const float* dy, const float* more, const float* y, float* target, int64_t length) override {
-    Enter();
-    kernels_.ReluGrad(dy, more, y, target, length);
-  }
-  void BatchNorm(const Normalisation& norm, double momentum, const std::vector<float*>& in,
-                 const std::vector<float*>& out) override {
-    Enter();
-    kernels_.BatchNorm(norm, momentum, in, out);
-  }
-  void BatchNormGrad(const Normalisation& norm, const std::vector<float*>& in,
-                     const std::vector<float*>& out) override {
-    Enter();
-    kernels_.BatchNormGrad(norm, in, out);
-  }
-
-  void Uniform(float* target, size_t length, uint32_t first, uint32_t second, double min, double width) override {
-    Enter();
-    kernels_.Uniform(target, length, first, second, min, width);
-  }
   size_t Mark() override {
     Enter();
     return clock_.Mark();
@@ -302,12 +242,6 @@ class GpuDevice : public Device {
   // Who waits for a GPU that waits for him waits for ever.
   void ExpectNoWait() const {
     if (arrivals_.IsWaiting()) Refuse("the GPU waits for numbers that have not been brought");
-  }
-
-  // cuBLAS is started with the first product.
-  MatrixProducts& Products() {
-    if (products_ == nullptr) products_ = std::make_unique<MatrixProducts>(stream_, precision_.tf32);
-    return *products_;
   }
 
   TFE_TensorHandle* Local(tf::Tensor tensor, tf::Device* device) const {
@@ -349,19 +283,13 @@ class GpuDevice : public Device {
   tf::EagerContext* const context_;
   tf::Device* const device_;
   const OwnAllocator own_;  // goes last
-  tf::Allocator* const allocator_;
-  GpuKernels kernels_;
   GpuPinned pinned_;
   GpuTransfers transfers_;
   GpuDepartures departures_;
   GpuArrivals arrivals_;
   std::unique_ptr<GpuUpdates> updates_;
   std::vector<tf::Tensor> held_;
-  const cuda::Stream stream_;
   GpuClock clock_;
-  const Precision precision_;
-  std::unique_ptr<MatrixProducts> products_;
-  GpuConvolver convolver_;
   int* bad_ = nullptr;
 };
 

@@ -15,6 +15,7 @@ __asm__(
     ".incbin \"" HAYATE_SOURCES "/batch_norm.cu\"\n"
     ".incbin \"" HAYATE_SOURCES "/planes.cu\"\n"
     ".incbin \"" HAYATE_SOURCES "/pooling.cu\"\n"
+    ".incbin \"" HAYATE_SOURCES "/losses.cu\"\n"
     ".byte 0\n"
     ".popsection\n");
 
@@ -158,6 +159,27 @@ void GpuKernels::Pad(const Convolution& c, const float* image, float* padded) {
   const int padded_width = static_cast<int>((c.left + c.in_width + c.right) * deep);
   Launch("pad_rows", OverPlanes(planes * padded_rows),
          {A(image), A(padded), A(planes), A(rows), A(width), A(padded_rows), A(padded_width), A(top), A(left)});
+}
+
+void GpuKernels::MaxPool(const Window& w, const float* image, float* target) {
+  const int64_t out = w.batch * w.out_height * w.out_width * w.channels;
+  if (out == 0) return;
+  if (out >= INT32_MAX) Refuse("the image is too large for its pooling");
+  const bool fours = w.channels % 4 == 0;
+  Launch(fours ? "max_pool4" : "max_pool1", Linear(fours ? out / 4 : out), {A(w), A(image), A(target)});
+}
+
+void GpuKernels::CrossEntropy(const float* logits, const int32_t* labels, int64_t rows, int64_t classes, float* loss) {
+  const int width = static_cast<int>(classes);
+  float* losses = Partial(static_cast<size_t>(rows));
+  Launch("cross_entropy", OverPlanes(rows), {A(logits), A(labels), A(losses), A(rows), A(width)});
+  Launch("mean", OverPlanes(1), {A(losses), A(loss), A(rows)});
+}
+
+void GpuKernels::CrossEntropyGrad(const float* dy, const float* logits, const int32_t* labels, int64_t rows,
+                                  int64_t classes, float* target) {
+  const int width = static_cast<int>(classes);
+  Launch("cross_entropy_grad", OverPlanes(rows), {A(dy), A(logits), A(labels), A(target), A(rows), A(width)});
 }
 
 size_t GpuKernels::WinnerBytes(const Window& w) {

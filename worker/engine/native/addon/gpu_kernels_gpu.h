@@ -67,10 +67,16 @@ class GpuKernels {
   // Copies the image into a larger one with zeros around it, as the convolution's window reaches.
   void Pad(const Convolution& convolution, const float* image, float* padded);
 
+  void MaxPool(const Window& window, const float* image, float* target);
   // Bytes of `winners` that MaxPoolGrad needs.
   static size_t WinnerBytes(const Window& window);
   void MaxPoolGrad(const Window& window, const float* image, const float* dy, float* target, float floor,
                    void* winners);
+
+  // As Device::CrossEntropy and its gradient.
+  void CrossEntropy(const float* logits, const int32_t* labels, int64_t rows, int64_t classes, float* loss);
+  void CrossEntropyGrad(const float* dy, const float* logits, const int32_t* labels, int64_t rows, int64_t classes,
+                        float* target);
 
   void ReluGrad(const float* dy, const float* more, const float* y, float* target, int64_t length);
   void BatchNorm(const Normalisation& norm, double momentum, const std::vector<float*>& in,

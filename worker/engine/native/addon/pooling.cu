@@ -1,4 +1,40 @@
-// The rest of device_kernels.cu too: gradient of max pooling with windows of any size, in two passes.
+// The rest of device_kernels.cu too: max pooling with windows of any size, and its gradient, in two passes.
+
+// A number that is none stays, wherever it stands.
+__device__ float Larger(float a, float b) {
+  const float larger = a > b ? a : b;
+  return a != a ? a : larger;
+}
+
+// V neighbouring channels a thread.
+template <int V>
+__device__ void MaxPool(const Window& w, const float* __restrict__ image, float* __restrict__ target) {
+  const unsigned parts = w.channels / V, columns = w.out_width, rows = w.out_height;
+  const int height = w.in_height, width = w.in_width;
+  FOR_EACH(unsigned, i, w.batch * w.out_height * w.out_width * parts) {
+    const unsigned part = i % parts, place = i / parts, line = place / columns;
+    const int y = (int)(line % rows * w.stride_height - w.top), x = (int)(place % columns * w.stride_width - w.left);
+    const int first_row = max(y, 0), last_row = min(y + (int)w.filter_height, height);
+    const int first_column = max(x, 0), last_column = min(x + (int)w.filter_width, width);
+    const float* const own = image + (int64)(line / rows) * height * width * w.channels + V * part;
+    float largest[V], v[V];
+    for (int k = 0; k < V; k++) largest[k] = __int_as_float(0xff800000);
+    for (int row = first_row; row < last_row; row++) {
+      for (int column = first_column; column < last_column; column++) {
+        Load<V>(own + ((int64)row * width + column) * w.channels, v);
+        for (int k = 0; k < V; k++) largest[k] = Larger(largest[k], v[k]);
+      }
+    }
+    Store<V>(target + V * (int64)i, largest);
+  }
+}
+
+extern "C" __global__ void max_pool4(Window w, const float* __restrict__ image, float* __restrict__ target) {
+  MaxPool<4>(w, image, target);
+}
+extern "C" __global__ void max_pool1(Window w, const float* __restrict__ image, float* __restrict__ target) {
+  MaxPool<1>(w, image, target);
+}
 
 // winner[output] = 1 + place in the window, row by row; 0 where nothing is above `floor`
 extern "C" __global__ void max_pool_winners(Window w, const float* image, unsigned short* winner, float floor) {

@@ -45,13 +45,17 @@ function lossesOf(ops: Ops, logits: Tensor, labels: Tensor): Tensor {
 
 /** Mean over the rows. */
 const softmaxCrossEntropy: Kernel = (ops, inputs) => {
-  const logits = input(inputs, 'logits');
-  const losses = lossesOf(ops, logits, input(inputs, 'labels'));
+  const [logits, labels] = [input(inputs, 'logits'), input(inputs, 'labels')];
+  const own = ops.crossEntropy(logits, labels);
+  if (own !== undefined) return own;
+  const losses = lossesOf(ops, logits, labels);
   return ops.one('Mean', [losses, ops.constant([0], 'int32')], { shape: [], dtype: logits.dtype }, {}, [losses]);
 };
 
 const softmaxCrossEntropyGrad: Kernel = (ops, inputs) => {
   const [dy, logits, labels] = [input(inputs, 'dy'), input(inputs, 'logits'), input(inputs, 'labels')];
+  const own = ops.crossEntropyGrad(dy, logits, labels);
+  if (own !== undefined) return own;
   const scale = ops.one('Mul', [dy, ops.constant(1 / (logits.shape[0] as number), 'float32')], dy);
   const gradient = labels.dtype === 'int32' ? sparseGradient(ops, logits, labels) : denseGradient(ops, logits, labels);
   const out = ops.one('Mul', [gradient, scale], logits, {}, [gradient]);

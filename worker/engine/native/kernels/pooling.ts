@@ -1,4 +1,5 @@
 import { storedShape } from '../../../graph/format.ts';
+import { elementsOf } from '../../device.ts';
 import { poolWindow } from '../../wasm-kernels/window.ts';
 import { type Attributes, ints } from '../attributes.ts';
 import { isChannelsFirst, pictureFormat, pictureShape } from '../convolution.ts';
@@ -27,12 +28,20 @@ const pool =
 
 const maxPool: Kernel = (ops, inputs, attrs) => {
   const x = input(inputs, 'x');
-  if (ops.device === 'gpu' || x.dtype !== 'float32') return pool('MaxPool')(ops, inputs, attrs);
-  const window = poolWindow(x.shape, attrs);
-  const { outShape, outHeight, outWidth } = window;
-  return ops.own('MaxPool', { shape: outShape, dtype: x.dtype }, (addon, context) =>
-    addon.maxPool(context, x.ref, windowNumbers(window), [outHeight, outWidth]),
-  );
+  const isOwn = ops.device === 'cpu' || (ops.ownOps.has('maxPool') && elementsOf(x.shape) < 2 ** 31);
+  if (!isOwn || x.dtype !== 'float32') return pool('MaxPool')(ops, inputs, attrs);
+  const window = poolWindow(pictureShape(x.shape, attrs), attrs);
+  const size = [window.outHeight, window.outWidth];
+  const pooled = (image: Tensor, outShape: readonly number[]) =>
+    ops.own('MaxPool', { shape: outShape, dtype: image.dtype }, (addon, context) =>
+      addon.maxPool(context, image.ref, windowNumbers(window), size),
+    );
+  if (!isChannelsFirst(attrs)) return pooled(x, window.outShape);
+  const planes = asPlanes(ops, x);
+  const made = pooled(planes, [planes.shape[0] as number, ...size, 1]);
+  const result = ops.alias(made, storedShape(window.outShape, pictureFormat(attrs)));
+  for (const tensor of [planes, made]) ops.release(tensor);
+  return result;
 };
 
 /** Windows whose largest element is not above `floor` pass nothing on: 0 where the pooled tensor came from a ReLU. */
