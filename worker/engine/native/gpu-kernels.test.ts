@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import path from 'node:path';
+import { readdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { addonFolder, kernelFiles, writeKernels } from './checks/kernel-sources.ts';
 import { compileProgram, type Program, programProblem } from './checks/program.ts';
-
-const sources = path.join(import.meta.dirname, 'addon');
 
 /** Kernels that give the host's bits; the others round in another order, or exponentials by another library. */
 const exact = new Set(
@@ -15,12 +13,6 @@ const exact = new Set(
 );
 const rounded = 'BatchNorm BatchNormGrad CrossEntropy CrossEntropyGrad PlaneSums'.split(' ');
 const tolerance = 3e-6;
-
-/** In the order in which gpu_kernels_gpu.cc puts them together. */
-async function kernelFiles(): Promise<string[]> {
-  const starter = await readFile(path.join(sources, 'gpu_kernels_gpu.cc'), 'utf8');
-  return [...starter.matchAll(/HAYATE_SOURCES "\/(\w+\.cu)/g)].map(([, name]) => name as string);
-}
 
 describe('kernels for GPUs, on an emulated one', () => {
   let program: Program;
@@ -35,20 +27,13 @@ describe('kernels for GPUs, on an emulated one', () => {
     }
     const files = ['gpu_kernels_gpu', 'gpu_updates_gpu', 'host_kernels', 'host_pooling', 'optimizer', 'threads'];
     program = await compileProgram('gpu-kernels', files, ['-w', '-ffp-contract=off', '-pthread'], async (folder) => {
-      const texts = await Promise.all((await kernelFiles()).map((name) => readFile(path.join(sources, name), 'utf8')));
-      const text = texts.join('').replaceAll('extern __shared__', 'extern');
-      kernels = [...text.matchAll(/extern "C" __global__ void (\w+)\(/g)].map(([, name]) => name as string);
-      await writeFile(path.join(folder, 'device_kernels.inc'), text.replaceAll('extern "C" __global__', '__global__'));
-      await writeFile(
-        path.join(folder, 'device_kernels_list.inc'),
-        kernels.map((name) => `KERNEL(${name})\n`).join(''),
-      );
+      kernels = await writeKernels(folder);
     });
   });
   after(async () => program?.remove());
 
   it('are all compiled', async () => {
-    const there = (await readdir(sources)).filter((name) => name.endsWith('.cu'));
+    const there = (await readdir(addonFolder)).filter((name) => name.endsWith('.cu'));
     assert.deepEqual((await kernelFiles()).toSorted(), there.toSorted());
   });
 

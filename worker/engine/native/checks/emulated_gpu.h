@@ -10,6 +10,8 @@
 #include <functional>
 #include <random>
 #include <stdexcept>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -81,16 +83,17 @@ inline void Launch(Index blocks, Index threads, std::function<void()> kernel) {
   }
 }
 
-// Arguments as a launch has them: the address of each.
+// A launch has the address of each argument, whose value is the one at that time.
+using Kernel = std::function<std::function<void()>(void**)>;
 template <typename... Types, size_t... At>
-void Call(void (*kernel)(Types...), void** arguments, std::index_sequence<At...>) {
-  kernel(*static_cast<std::remove_const_t<Types>*>(arguments[At])...);
+std::function<void()> Bound(void (*kernel)(Types...), void** arguments, std::index_sequence<At...>) {
+  return [kernel, values = std::make_tuple(*static_cast<std::remove_const_t<Types>*>(arguments[At])...)] {
+    std::apply(kernel, values);
+  };
 }
-
-using Kernel = std::function<void(void**)>;
 template <typename... Types>
 Kernel KernelOf(void (*kernel)(Types...)) {
-  return [kernel](void** arguments) { Call(kernel, arguments, std::index_sequence_for<Types...>()); };
+  return [kernel](void** arguments) { return Bound(kernel, arguments, std::index_sequence_for<Types...>()); };
 }
 
 }  // namespace emulated

@@ -5,33 +5,16 @@
 #include <cstdlib>
 #include <iostream>
 #include <map>
-#include <set>
 #include <string>
 
 #include "../addon/gpu_kernels_gpu.h"
 #include "../addon/gpu_updates_gpu.h"
 #include "../addon/host_kernels.h"
 #include "../addon/optimizer.h"
-#include "emulated_gpu.h"
-
-namespace device {
-float scratch[1 << 16];
-#include "device_kernels.inc"
-}  // namespace device
+#include "emulated_kernels.h"
 
 namespace hayate::cuda {
-
-std::set<std::string> started;
-
 namespace {
-
-const std::map<std::string, emulated::Kernel>& Kernels() {
-  static const std::map<std::string, emulated::Kernel> kernels{
-#define KERNEL(name) {#name, emulated::KernelOf(device::name)},
-#include "device_kernels_list.inc"
-  };
-  return kernels;
-}
 
 Driver Emulated() {
   Driver d{};
@@ -39,17 +22,13 @@ Driver Emulated() {
   d.module_load = [](Module* module, const void*) { return *module = nullptr, 0; };
   d.module_unload = [](Module) { return 0; };
   d.module_function = [](Function* function, Module, const char* name) {
-    const auto found = Kernels().find(name);
-    if (found == Kernels().end()) return 500;
-    started.insert(name);
-    *function = const_cast<emulated::Kernel*>(&found->second);
-    return 0;
+    *function = emulated::KernelNamed(name);
+    return *function == nullptr ? 500 : 0;
   };
   d.launch = [](Function function, unsigned x, unsigned y, unsigned, unsigned threads_x, unsigned threads_y, unsigned,
                 unsigned shared, Stream, void** arguments, void**) {
     if (shared > sizeof(device::scratch) || threads_x * threads_y > 1024) return 1;
-    const auto& kernel = *static_cast<const emulated::Kernel*>(function);
-    emulated::Launch({x, y, 1}, {threads_x, threads_y, 1}, [&kernel, arguments] { kernel(arguments); });
+    emulated::Launch({x, y, 1}, {threads_x, threads_y, 1}, emulated::Bound(function, arguments));
     return 0;
   };
   d.memory_allocate = [](Pointer* made, size_t bytes) {
@@ -341,6 +320,6 @@ int main() {
   for (void (*const check)(GpuKernels&) : {Pooling, Losses, Elements, Sums, Normalisations, Updates, Copies}) check(gpu);
   for (const auto& [name, difference] : worst) std::cout << name << ' ' << difference << '\n';
   std::cout << "started:\n";
-  for (const std::string& name : hayate::cuda::started) std::cout << name << '\n';
+  for (const std::string& name : emulated::started) std::cout << name << '\n';
   return 0;
 }

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { writeKernels } from './checks/kernel-sources.ts';
+import { compileProgram, type Program, programProblem } from './checks/program.ts';
+
+const seeds = 60;
+
+describe('gradients and sums of a GPU, on an emulated one that does everything as late as it may', () => {
+  let program: Program;
+
+  before(async function () {
+    this.timeout(180_000);
+    const problem = programProblem();
+    if (problem !== undefined) {
+      console.log(`      left out: ${problem}`);
+      this.skip();
+    }
+    const own = ['gpu_kernels_gpu', 'best_fit', 'gpu_arrivals_gpu', 'gpu_departures_gpu', 'gpu_transfers_gpu'];
+    const beside = ['gpu_send_lane_gpu', 'gpu_streams_gpu', 'gpu_words_gpu', 'gpu_pinned_gpu'];
+    program = await compileProgram('gpu-transfers', [...own, ...beside], ['-w'], async (folder) => {
+      await writeKernels(folder);
+    });
+  });
+  after(async () => program?.remove());
+
+  it('leave and come whole, whatever uses their memory before and afterwards, and hold nobody up for ever', async function () {
+    this.timeout(120_000);
+    // The program ends with 1 and says the seed where it sees another's numbers, or where host and GPU wait for each other.
+    const { stdout } = await promisify(execFile)(program.file, ['1', String(seeds)]);
+    const [sent, waited, brought, tooEarly, settledBefore, settledAfter] = stdout.trim().split(' ').map(Number);
+    for (const count of [sent, waited, brought, tooEarly, settledBefore, settledAfter]) {
+      assert.ok((count as number) > seeds, `all ways are taken often: ${stdout}`);
+    }
+  });
+});
