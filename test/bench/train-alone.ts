@@ -1,6 +1,7 @@
 import type { Training } from '../../worker/compute/build.ts';
 import { loopback } from '../../worker/compute/loopback.ts';
 import { runTraining } from '../../worker/compute/run.ts';
+import type { DeviceMemory } from '../../worker/engine/engine.ts';
 import type { Reuse } from '../../worker/memory/measured-reuse.ts';
 import { Timeline } from './timeline.ts';
 
@@ -34,7 +35,7 @@ export async function trainAlone(
   const { buckets } = training;
   const timeline = new Timeline(training.request.engine, loopback(buckets), buckets.length, clock);
   const { engine, exchange } = timeline;
-  let allocatorPeakBytes: number | undefined;
+  let held: DeviceMemory | undefined;
   let reuse: Reuse | undefined;
   let exact = true;
   const { measuredPeakBytes } = await runTraining({
@@ -55,7 +56,7 @@ export async function trainAlone(
       }
       if (message.step === counted) {
         timeline.stop();
-        allocatorPeakBytes = engine.deviceMemory()?.peak;
+        held = engine.deviceMemory();
         observer?.start();
       }
       if (message.step === observed) observer?.stop();
@@ -75,7 +76,9 @@ export async function trainAlone(
   return {
     peakBytes: measuredPeakBytes,
     /** What the device's own allocator held at most in the counted steps; undefined where there is none. */
-    allocatorPeakBytes,
+    allocatorPeakBytes: held?.peak,
+    /** What it had taken for that. */
+    allocatorReservedBytes: held?.reserved,
     /** Planned reuse of memory against the addresses of one step; undefined where the engine has none. */
     reuse,
     seconds: seconds.slice(warmUpSteps, counted),

@@ -45,6 +45,8 @@ export interface Measured {
   measuredPeakBytes: number | null;
   /** What the device's allocator held at most; null where nobody asks it. */
   allocatorPeakBytes: number | null;
+  /** What it had taken from the device for that; null as well. */
+  allocatorReservedBytes: number | null;
   /** Planned reuse of memory against the addresses of one step; null where nobody looks. */
   reuse: Reuse | null;
   /** How gradients and sums travelled, where that was measured. */
@@ -81,6 +83,7 @@ async function ours(asked: Asked, name: 'wasm' | 'native'): Promise<Measured> {
   const {
     peakBytes,
     allocatorPeakBytes = null,
+    allocatorReservedBytes = null,
     reuse = null,
     buckets,
     ...measured
@@ -97,6 +100,7 @@ async function ours(asked: Asked, name: 'wasm' | 'native'): Promise<Measured> {
     predictedPeakBytes: bytes,
     measuredPeakBytes: peakBytes,
     allocatorPeakBytes,
+    allocatorReservedBytes,
     reuse,
     ...(buckets.length > 0 && { buckets }),
     ...(training.layout && { layout: training.layout }),
@@ -118,7 +122,8 @@ async function stock(asked: Asked): Promise<Measured> {
   refuseTooLarge(predictedPeakBytes);
   const { seconds, peakBytes } = await runStock(asked);
   const windowSeconds = seconds.reduce((sum, each) => sum + each, 0) / seconds.length;
-  const peaks = { predictedPeakBytes, measuredPeakBytes: peakBytes, allocatorPeakBytes: null, reuse: null };
+  const none = { allocatorPeakBytes: null, allocatorReservedBytes: null, reuse: null };
+  const peaks = { predictedPeakBytes, measuredPeakBytes: peakBytes, ...none };
   return { seconds, exposedSeconds: [0], windowSeconds, ...peaks };
 }
 
@@ -129,6 +134,7 @@ async function stockNode(asked: Asked): Promise<Measured> {
     predictedPeakBytes,
     measuredPeakBytes: null,
     allocatorPeakBytes: allocatorPeakBytes ?? null,
+    allocatorReservedBytes: null,
     reuse: null,
   };
   return { seconds, exposedSeconds: [0], windowSeconds, ...peaks };
@@ -145,8 +151,7 @@ function refuseTooLarge(bytes: number): void {
 /** What a benchmark says about `measured`. */
 export function summaryOf({ seconds, exposedSeconds, ...rest }: Measured, batchSize: number) {
   const stepSeconds = median(seconds);
-  const { windowSeconds, predictedPeakBytes, measuredPeakBytes, allocatorPeakBytes, reuse, buckets, layout, profile } =
-    rest;
+  const { windowSeconds, predictedPeakBytes, measuredPeakBytes, reuse, buckets, layout, profile } = rest;
   return {
     stepSeconds,
     windowSeconds,
@@ -154,7 +159,8 @@ export function summaryOf({ seconds, exposedSeconds, ...rest }: Measured, batchS
     exposedCommunicationSeconds: median(exposedSeconds),
     predictedPeakBytes,
     measuredPeakBytes,
-    allocatorPeakBytes,
+    allocatorPeakBytes: rest.allocatorPeakBytes,
+    allocatorReservedBytes: rest.allocatorReservedBytes,
     reuse,
     layout: layout?.images ?? null,
     /** Of the convolution that may hold most besides. */

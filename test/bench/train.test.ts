@@ -54,6 +54,7 @@ describe('bench train', () => {
         exposedCommunicationSeconds: 0,
         measuredPeakBytes: predicted,
         allocatorPeakBytes: null,
+        allocatorReservedBytes: null,
         layout: null,
         workspaceBytes: null,
         choices: [],

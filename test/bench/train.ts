@@ -126,11 +126,13 @@ function printResult(result: Result, steps: number): void {
   const { model, batch, optimizer, engine, device, precision, stepSeconds, windowSeconds, samplesPerSecond } = result;
   const mib = (bytes: number | null) => (bytes === null ? 'not' : `${(bytes / 2 ** 20).toFixed(1)} MiB`);
   const ms = (seconds: number) => `${(1000 * seconds).toPrecision(4)} ms`;
+  const { allocatorReservedBytes: reserved } = result;
+  const taken = reserved === null ? '' : `, which has taken ${mib(reserved)}`;
   console.log(`
 ${model}, batch ${batch}, ${optimizer}, engine ${engine} on the ${device} in ${precision}, median of ${steps} steps in one process
   step     ${ms(stepSeconds)}, of which ${ms(result.exposedCommunicationSeconds)} waiting for sums; ${ms(windowSeconds)} a step over all
   samples  ${samplesPerSecond.toPrecision(4)} a second
-  memory   ${mib(result.predictedPeakBytes)} predicted, ${mib(result.measuredPeakBytes)} measured, ${mib(result.allocatorPeakBytes)} by the allocator${reuseText(result.reuse)}${choicesText(result.choices)}`);
+  memory   ${mib(result.predictedPeakBytes)} predicted, ${mib(result.measuredPeakBytes)} measured, ${mib(result.allocatorPeakBytes)} by the allocator${taken}${reuseText(result.reuse)}${choicesText(result.choices)}`);
   for (const line of result.buckets === undefined ? [] : timelineLines(result.buckets)) console.log(line);
   if (result.profile !== undefined) for (const line of profileLines(result.profile)) console.log(line);
 }

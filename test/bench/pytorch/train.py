@@ -119,6 +119,7 @@ def measure(asked, device, fused):
         "predictedPeakBytes": None,
         "measuredPeakBytes": None,
         "allocatorPeakBytes": torch.cuda.max_memory_allocated() if is_gpu else None,
+        "allocatorReservedBytes": torch.cuda.max_memory_reserved() if is_gpu else None,
         "reservedPeakBytes": torch.cuda.max_memory_reserved() if is_gpu else None,
         "firstLosses": [float(loss) for loss in first[:5]],
         "loss": float(step()),
