@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { addonFolder, kernelFiles, writeKernels } from './checks/kernel-sources.ts';
-import { compileProgram, type Program, programProblem } from './checks/program.ts';
+import { compileProgram, needHeaders, type Program } from './checks/program.ts';
 
 /** Kernels that give the host's bits; the others round in another order, or exponentials by another library. */
 const exact = new Set(
@@ -20,11 +20,7 @@ describe('kernels for GPUs, on an emulated one', () => {
 
   before(async function () {
     this.timeout(180_000);
-    const problem = programProblem();
-    if (problem !== undefined) {
-      console.log(`      left out: ${problem}`);
-      this.skip();
-    }
+    needHeaders(this);
     const files = ['gpu_kernels_gpu', 'gpu_updates_gpu', 'host_kernels', 'host_pooling', 'optimizer', 'threads'];
     program = await compileProgram('gpu-kernels', files, ['-w', '-ffp-contract=off', '-pthread'], async (folder) => {
       kernels = await writeKernels(folder);

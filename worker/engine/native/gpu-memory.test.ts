@@ -8,7 +8,7 @@ import type { Event } from '../../memory/event.ts';
 import { makesOf } from '../../memory/lifetimes.ts';
 import { loadBuiltin } from '../../program/load.ts';
 import { parseParameters } from '../../program/parameters.ts';
-import { compileProgram, type Program, programProblem } from './checks/program.ts';
+import { compileProgram, needHeaders, type Program } from './checks/program.ts';
 
 /** What there is after an order; bytes, but for the numbers of what the driver was asked for and has not got back. */
 interface After {
@@ -41,11 +41,7 @@ describe('memory of our own on a GPU', () => {
 
   before(async function () {
     this.timeout(120_000);
-    const problem = programProblem();
-    if (problem !== undefined) {
-      console.log(`      left out: ${problem}`);
-      this.skip();
-    }
+    needHeaders(this);
     const own = ['gpu_memory_gpu', 'gpu_range_gpu', 'best_fit', 'cuda_driver_gpu'];
     const checks = ['-fsanitize=undefined', '-fno-sanitize-recover=undefined', '-D_GLIBCXX_ASSERTIONS'];
     program = await compileProgram('gpu-memory', own, ['-Wall', ...checks]);

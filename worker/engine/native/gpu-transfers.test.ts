@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { writeKernels } from './checks/kernel-sources.ts';
-import { compileProgram, type Program, programProblem } from './checks/program.ts';
+import { compileProgram, needHeaders, type Program } from './checks/program.ts';
 
 const seeds = 60;
 
@@ -11,11 +11,7 @@ describe('gradients and sums of a GPU, on an emulated one that does everything a
 
   before(async function () {
     this.timeout(180_000);
-    const problem = programProblem();
-    if (problem !== undefined) {
-      console.log(`      left out: ${problem}`);
-      this.skip();
-    }
+    needHeaders(this);
     const own = ['gpu_kernels_gpu', 'best_fit', 'gpu_arrivals_gpu', 'gpu_departures_gpu', 'gpu_transfers_gpu'];
     const beside = ['gpu_send_lane_gpu', 'gpu_streams_gpu', 'gpu_words_gpu', 'gpu_pinned_gpu'];
     program = await compileProgram('gpu-transfers', [...own, ...beside], ['-w'], async (folder) => {

@@ -158,3 +158,9 @@ inline hayate::cuda::Driver StreamDriver() {
 }
 
 }  // namespace emulated
+
+namespace hayate::cuda {
+
+Driver Emulated() { return emulated::StreamDriver(); }
+
+}  // namespace hayate::cuda
