@@ -22,14 +22,16 @@ interface Watched {
 export function watchReuse({ graph, engine, ledger }: Watched, { events }: Stream): () => Reuse | undefined {
   const observed: Observation[] = [];
   let isPlaced = true;
+  let hasBegun = false;
   ledger.watch({
     made(value, handle) {
       const place = engine.placeOf(handle);
       if (place === undefined) isPlaced = false;
-      else observed.push({ kind: 'made', value, ...place });
+      else observed.push({ kind: hasBegun ? 'made' : 'there', value, ...place });
     },
     freed: (value) => void observed.push({ kind: 'freed', value }),
   });
+  hasBegun = true;
   return () => {
     ledger.watch(undefined);
     return isPlaced ? measureReuse(graph, plannedReuse(graph, events), observed) : undefined;

@@ -4,9 +4,9 @@ import { describeValue } from './explain.ts';
 import { type Interval, Intervals, overlapOf } from './intervals.ts';
 import type { PlannedReuse } from './planned-reuse.ts';
 
-/** What happened to the handles of one step, in order; what was alive before it comes first, as made. */
+/** What happened to the handles of one step, in order; what was alive before it comes first. */
 export type Observation =
-  | { kind: 'made'; value: ValueId; address: number; bytes: number }
+  | { kind: 'there' | 'made'; value: ValueId; address: number; bytes: number }
   | { kind: 'freed'; value: ValueId };
 
 /** Planned reuse against what the engine's allocator did. Bytes. */
@@ -60,22 +60,28 @@ export function measureReuse(graph: Graph, plan: PlannedReuse, observed: readonl
   const freed = new Intervals();
   const found: (Checked & { bytes: number })[] = [];
   let overlap: Overlap | undefined;
-  const make = (value: ValueId, place: Interval): void => {
+  const put = (value: ValueId, place: Interval): void => {
     overlap ??= overlapWith(alive, value, place);
-    const plannedBytes = plan.buffers.get(value) ?? 0;
-    const hitBytes = Math.min(plannedBytes, freed.overlap(place));
-    if (plannedBytes > 0) found.push({ value, plannedBytes, hitBytes, bytes: place.end - place.start });
     alive.set(value, place);
     freed.remove(place);
   };
+  const check = (value: ValueId, place: Interval): void => {
+    const plannedBytes = plan.buffers.get(value) ?? 0;
+    const hitBytes = Math.min(plannedBytes, freed.overlap(place));
+    if (plannedBytes > 0) found.push({ value, plannedBytes, hitBytes, bytes: place.end - place.start });
+  };
   for (const seen of observed) {
-    const root = seen.kind === 'made' ? handles.made(seen.value) : handles.freed(seen.value);
+    const root = seen.kind === 'freed' ? handles.freed(seen.value) : handles.made(seen.value);
     if (root === undefined) continue;
-    if (seen.kind === 'made') make(root, { start: seen.address, end: seen.address + seen.bytes });
-    else {
+    if (seen.kind === 'freed') {
       freed.add(alive.get(root) as Interval);
       alive.delete(root);
+      continue;
     }
+    const place = { start: seen.address, end: seen.address + seen.bytes };
+    // What the step before has left is none of this step's making.
+    if (seen.kind === 'made') check(root, place);
+    put(root, place);
   }
   const large = found.filter(({ bytes }) => bytes >= largeBytes);
   const missed = large

@@ -56,15 +56,15 @@ function observe(graph: Graph, events: readonly Event[], allocator: Allocator): 
   const addresses = new Map<ValueId, number>();
   const handles = new Map<ValueId, number>();
   const seen: Observation[] = [];
-  const make = (value: ValueId) => {
+  const make = (value: ValueId, kind: 'there' | 'made' = 'made') => {
     const root = rootOf(graph, value);
     if (!addresses.has(root)) addresses.set(root, allocator.take(bytesOf(graph, root)));
     handles.set(root, (handles.get(root) ?? 0) + 1);
-    seen.push({ kind: 'made', value, address: addresses.get(root)!, bytes: bytesOf(graph, root) });
+    seen.push({ kind, value, address: addresses.get(root)!, bytes: bytesOf(graph, root) });
   };
-  residents(graph).forEach(make);
+  for (const value of residents(graph)) make(value, 'there');
   for (const event of events) {
-    if (event.kind !== 'free') makesOf(graph, event).forEach(make);
+    if (event.kind !== 'free') makesOf(graph, event).forEach((value) => make(value));
     else {
       const root = rootOf(graph, event.value);
       seen.push({ kind: 'freed', value: event.value });
@@ -144,11 +144,11 @@ describe('measureReuse', () => {
       const plan = plannedReuse(step.graph, events);
       const seen = observe(step.graph, events, firstFit());
       const made = seen.flatMap((each, at) =>
-        each.kind === 'made' && each.value === rootOf(step.graph, each.value) ? at : [],
+        each.kind !== 'freed' && each.value === rootOf(step.graph, each.value) ? at : [],
       );
       const last = made.at(-1);
       const victim = made[Math.floor(choice! * (made.length - 1))]!;
-      const [taken, moved] = [seen[victim], seen[last]] as Extract<Observation, { kind: 'made' }>[];
+      const [taken, moved] = [seen[victim], seen[last]] as Extract<Observation, { address: number }>[];
       const gone = seen
         .slice(0, last)
         .some((each) => each.kind === 'freed' && rootOf(step.graph, each.value) === taken!.value);
@@ -160,33 +160,52 @@ describe('measureReuse', () => {
     });
   });
 
+  const mib = 2 ** 20;
+  const values = [4 * mib, 2 * mib, mib, 8].map((bytes, id) => {
+    return { id, shape: [bytes / 4], dtype: 'float32', bytes } as const;
+  });
+  const graph: Graph = {
+    values,
+    nodes: [],
+    variables: [],
+    constants: [],
+    draws: [],
+    feeds: [],
+    outputs: [],
+    layerCount: 1,
+  };
+  const feed = (value: ValueId): Event => ({ kind: 'feed', feed: 0, value });
+  const seenAs = (kind: 'there' | 'made', value: ValueId, address: number): Observation => {
+    return { kind, value, address, bytes: values[value]!.bytes };
+  };
+
+  it('counts a value that the step before has left, and that the step makes anew, once', () => {
+    const plan = plannedReuse(graph, [
+      { kind: 'stay', bucket: 0, value: 0, first: 0 },
+      { kind: 'free', value: 0 },
+      feed(1),
+      feed(0),
+    ]);
+    assert.deepEqual([plan.allocatedBytes, plan.plannedBytes], [6 * mib, 4 * mib]);
+    const seen = [
+      seenAs('there', 0, 0),
+      { kind: 'freed', value: 0 } as const,
+      seenAs('made', 1, 0),
+      seenAs('made', 0, 2 * mib),
+    ];
+    const { plannedBytes, hitBytes, buffers } = measureReuse(graph, plan, seen);
+    assert.deepEqual({ plannedBytes, hitBytes, buffers }, { plannedBytes: 4 * mib, hitBytes: 4 * mib, buffers: 2 });
+  });
+
   it('names the large buffers that missed most, and small ones only in the sum', () => {
-    const mib = 2 ** 20;
-    const values = [4 * mib, 2 * mib, mib, 8].map((bytes, id) => {
-      return { id, shape: [bytes / 4], dtype: 'float32', bytes } as const;
-    });
-    const graph: Graph = {
-      values,
-      nodes: [],
-      variables: [],
-      constants: [],
-      draws: [],
-      feeds: [],
-      outputs: [],
-      layerCount: 1,
-    };
-    const feed = (value: ValueId): Event => ({ kind: 'feed', feed: 0, value });
     const plan = plannedReuse(graph, [feed(0), { kind: 'free', value: 0 }, feed(1), feed(2), feed(3)]);
     assert.deepEqual([plan.allocatedBytes, plan.plannedBytes], [7 * mib + 8, 3 * mib + 8]);
-    const made = (value: ValueId, address: number): Observation => {
-      return { kind: 'made', value, address, bytes: values[value]!.bytes };
-    };
     const seen = [
-      made(0, 0),
+      seenAs('made', 0, 0),
       { kind: 'freed', value: 0 } as const,
-      made(1, 3 * mib),
-      made(2, 8 * mib),
-      made(3, 9 * mib),
+      seenAs('made', 1, 3 * mib),
+      seenAs('made', 2, 8 * mib),
+      seenAs('made', 3, 9 * mib),
     ];
     assert.deepEqual(measureReuse(graph, plan, seen), {
       plannedBytes: 3 * mib + 8,
@@ -208,8 +227,8 @@ function hitsByByte(graph: Graph, planned: ReadonlyMap<ValueId, number>, seen: r
   for (const each of seen) {
     const root = rootOf(graph, each.value);
     const buffer = alive.get(root);
-    if (each.kind === 'made' && buffer !== undefined) buffer.handles += 1;
-    else if (each.kind === 'made') {
+    if (each.kind !== 'freed' && buffer !== undefined) buffer.handles += 1;
+    else if (each.kind !== 'freed') {
       const bytes = Array.from({ length: each.bytes }, (_, at) => each.address + at);
       hits += Math.min(planned.get(root) ?? 0, bytes.filter((byte) => freed.has(byte)).length);
       for (const byte of bytes) freed.delete(byte);

@@ -70,7 +70,7 @@ export interface Addon {
   pin(context: Context, memory: HostData, locked: boolean): void;
   /** Tag of an update that met a number that is not finite, or 0. */
   failed(context: Context): number;
-  /** TensorFlow's allocator, bytes: in use, peak, limit, largest allocation, reserved; `reset` lets the peak begin anew. */
+  /** What a GPU's memory is taken for, bytes: in use, peak, limit, largest allocation, reserved; `reset` lets the peak begin anew. */
   memory(context: Context, reset: boolean): [number, number, number, number, number];
   /** Marks a place in the order of the calls; marks stay until they are cleared. */
   mark(context: Context): number;

@@ -28,10 +28,11 @@ const fields = 'answer calls taken usable handles pieces addresses inUse peak re
 const gib = 2 ** 30;
 const rounded = (bytes: number) => Math.ceil(bytes / 512) * 512;
 
-/** Orders that take buffers of these sizes, and give back the one of the number instead where it is below 0. */
+/** A buffer of as many bytes is taken. */
 interface Take {
   take: number;
 }
+/** One of those that are there is given back. */
 interface Give {
   give: number;
 }

@@ -3,6 +3,7 @@ import { cachePaths } from './cache.ts';
 import { linkHostCuda } from './cuda-host.ts';
 import { gpuVerdict } from './cuda-verdict.ts';
 import { doctor } from './doctor.ts';
+import { emulate } from './emulate.ts';
 import { inspectMachine } from './machine.ts';
 import { probeApart, probeHere } from './probe.ts';
 import { cpuRelease, gpuRelease, releaseOf } from './release.ts';
@@ -10,13 +11,14 @@ import { sanitize } from './sanitize.ts';
 import { stage } from './stage.ts';
 import { StagingError } from './staging-error.ts';
 
-/** Entry of `npm run native -- cpu|gpu|doctor|sanitize`. */
+/** Entry of `npm run native -- cpu|gpu|doctor|sanitize|emulate`. */
 const say = (line: string): void => console.log(line);
-const usage = `usage: npm run native -- cpu | gpu | doctor | sanitize | link-cuda FOLDER...
+const usage = `usage: npm run native -- cpu | gpu | doctor | sanitize | emulate | link-cuda FOLDER...
   cpu        fetches TensorFlow's library for CPUs and builds the native engine
   gpu        the same for NVIDIA GPUs, with CUDA's libraries
   doctor     says what is there, and why a GPU is or is not used
   sanitize   runs the tests of the engine's C++ and a training with GCC's sanitizers
+  emulate    runs the tests of the engine for GPUs, and trainings, on an emulated one
   link-cuda  instead of fetching CUDA's libraries uses the host's below these folders, for measurements`;
 
 async function main(command: string, more: readonly string[]): Promise<number> {
@@ -37,6 +39,8 @@ async function main(command: string, more: readonly string[]): Promise<number> {
       return (await doctor(process.env, probeApart, say)) ? 0 : 1;
     case 'sanitize':
       return sanitize();
+    case 'emulate':
+      return emulate();
     case 'link-cuda':
       return linkCuda(more);
     case 'probe': // what doctor starts

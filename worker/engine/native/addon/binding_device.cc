@@ -105,7 +105,7 @@ napi_value Pin(const Call& call) {
 // failed(context) → tag of an update that met a number that is not finite, or 0
 napi_value Failed(const Call& call) { return NumberValue(call.env, call.context().device().Failed()); }
 
-// memory(context, reset: boolean) → [in use, peak, limit, largest, reserved], bytes of TensorFlow's allocator; `reset`
+// memory(context, reset: boolean) → [in use, peak, limit, largest, reserved], bytes, of a GPU; `reset`
 // lets the peak begin anew
 napi_value Memory(const Call& call) {
   Device& device = call.context().device();

@@ -183,8 +183,8 @@ std::unique_ptr<Device> OpenHost(int threads);
 // would say more than a person needs.
 void ExpectGpu();
 
-// The GPU that the context computes on, which must be expected; with `own_memory`, tensors of our own lie in memory that is
-// ours. Throws Failure where TensorFlow cannot use it.
-std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, Precision precision, bool own_memory);
+// The GPU that the context computes on, which must be expected. `placement`: whole name of the device that its ops run on; with
+// `own_memory`, tensors of our own lie in memory that is ours. Throws Failure where TensorFlow cannot use it.
+std::unique_ptr<Device> OpenGpu(TFE_Context* context, std::string* placement, Precision precision, bool own_memory);
 
 }  // namespace hayate

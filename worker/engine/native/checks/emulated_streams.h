@@ -25,10 +25,13 @@ struct Stream {
 };
 struct Event {
   std::shared_ptr<bool> last = std::make_shared<bool>(true);
+  // How much had been done by then.
+  std::shared_ptr<double> when = std::make_shared<double>(0);
 };
 
 inline std::vector<Stream*> streams;
 inline std::mt19937 chance(1);
+inline double things_done = 0;
 
 inline bool MayRun(const Stream* stream) {
   return !stream->ops.empty() && (!stream->ops.front().may || stream->ops.front().may());
@@ -44,6 +47,7 @@ inline bool Advance() {
   Stream* const chosen = ready[chance() % ready.size()];
   const Op op = std::move(chosen->ops.front());
   chosen->ops.pop_front();
+  things_done++;
   op.run();
   return true;
 }
@@ -115,7 +119,8 @@ inline hayate::cuda::Driver StreamDriver() {
   };
   d.event_record = [](cuda::Event event, cuda::Stream stream) {
     const auto happened = EventOf(event)->last = std::make_shared<bool>(false);
-    Add(stream, [happened] { *happened = true; });
+    const auto when = EventOf(event)->when = std::make_shared<double>(0);
+    Add(stream, [happened, when] { *happened = true, *when = things_done; });
     return 0;
   };
   d.event_query = [](cuda::Event event) {
@@ -127,7 +132,8 @@ inline hayate::cuda::Driver StreamDriver() {
     return 0;
   };
   d.event_elapsed = [](float* milliseconds, cuda::Event from, cuda::Event to) {
-    return *milliseconds = 1, *EventOf(from)->last && *EventOf(to)->last ? 0 : 1;
+    *milliseconds = static_cast<float>((*EventOf(to)->when - *EventOf(from)->when) / 1024);
+    return *EventOf(from)->last && *EventOf(to)->last ? 0 : 1;
   };
   d.to_device = [](cuda::Pointer to, const void* from, size_t bytes, cuda::Stream stream) {
     return AddCopy(stream, reinterpret_cast<void*>(to), from, bytes), 0;
@@ -158,9 +164,3 @@ inline hayate::cuda::Driver StreamDriver() {
 }
 
 }  // namespace emulated
-
-namespace hayate::cuda {
-
-Driver Emulated() { return emulated::StreamDriver(); }
-
-}  // namespace hayate::cuda

@@ -15,6 +15,8 @@
 #include "../addon/gpu_transfers_gpu.h"
 #include "emulated_streams.h"
 
+hayate::cuda::Driver hayate::cuda::Emulated() { return emulated::StreamDriver(); }
+
 namespace {
 
 using hayate::Ticket;

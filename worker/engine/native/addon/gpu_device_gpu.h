@@ -1,6 +1,12 @@
 // Tensors on an NVIDIA GPU. What TensorFlow's C API does not give (a tensor's address without waiting for the device,
 // the compute stream, the allocator) comes from the classes behind it, of the one version that the engine is built for.
+#pragma once
+
 #include <array>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "cuda_driver_gpu.h"
 #include "device.h"
@@ -18,37 +24,13 @@
 #include "tensorflow/core/common_runtime/eager/tensor_handle.h"
 #include "tensorflow/core/framework/tensor.h"
 #include "tensorflow_handles.h"
-#include "tsl/platform/tensor_float_32_utils.h"
-#include "xla/stream_executor/stream.h"
 
 namespace hayate {
-namespace {
-
-namespace tf = tensorflow;
-
-void Check(const absl::Status& status) {
-  if (!status.ok()) throw Failure(static_cast<TF_Code>(status.code()), std::string(status.message()));
-}
-
-tf::TensorHandle* Of(TFE_TensorHandle* handle) { return tf::TensorHandleFromInterface(tf::unwrap(handle)); }
-
-const tf::Tensor& TensorOf(TFE_TensorHandle* handle) {
-  const tf::Tensor* tensor = nullptr;
-  Check(Of(handle)->Tensor(&tensor));
-  return *tensor;
-}
-
-tf::TensorShape ShapeOf(const std::vector<int64_t>& sizes) {
-  tf::TensorShape shape;
-  for (const int64_t size : sizes) shape.AddDim(size);
-  return shape;
-}
-
 class GpuDevice : public GpuCompute {
  public:
-  GpuDevice(tf::EagerContext* context, tf::Device* device, cuda::Device gpu, cuda::Context cuda_context,
+  GpuDevice(tensorflow::EagerContext* context, tensorflow::Device* device, cuda::Device gpu, cuda::Context cuda_context,
             cuda::Stream stream, Precision precision, OwnAllocator own)
-      : GpuCompute(own == nullptr ? device->GetAllocator(tf::AllocatorAttributes()) : own.get(), gpu, stream, precision),
+      : GpuCompute(own == nullptr ? device->GetAllocator(tensorflow::AllocatorAttributes()) : own.get(), gpu, stream, precision),
         driver_(cuda::Load()),
         cuda_context_(cuda_context),
         context_(context),
@@ -92,7 +74,7 @@ class GpuDevice : public GpuCompute {
   std::vector<TFE_TensorHandle*> AllocateTogether(int64_t length, size_t count) override {
     constexpr int64_t kAlignment = 64;  // numbers, as the allocator aligns
     const int64_t stride = (length + kAlignment - 1) / kAlignment * kAlignment;
-    const tf::Tensor whole = Make(TF_FLOAT, {stride * static_cast<int64_t>(count)});
+    const tensorflow::Tensor whole = Make(TF_FLOAT, {stride * static_cast<int64_t>(count)});
     std::vector<TFE_TensorHandle*> handles;
     for (size_t at = 0; at < count; at++) {
       const int64_t start = stride * static_cast<int64_t>(at);
@@ -102,9 +84,9 @@ class GpuDevice : public GpuCompute {
   }
 
   TFE_TensorHandle* View(TFE_TensorHandle* handle, const std::vector<int64_t>& shape) override {
-    const tf::Tensor& whole = TensorOf(handle);
-    tf::Tensor view(whole.dtype());
-    if (!view.CopyFrom(whole, ShapeOf(shape))) Refuse("the shapes have not as many elements");
+    const tensorflow::Tensor& whole = TensorOf(handle);
+    tensorflow::Tensor view(whole.dtype());
+    if (!view.CopyFrom(whole, TensorShapeOf(shape))) Refuse("the shapes have not as many elements");
     return Local(std::move(view), Of(handle)->device());
   }
 
@@ -138,9 +120,8 @@ class GpuDevice : public GpuCompute {
     // Memory may be handed out again for work that is started before what is put off, and so stays until that is started.
     if (!updates_->IsEmpty()) held_.push_back(TensorOf(handle));
     Current();
-    const char* const start = RegionOf(handle).start;
-    if (own_ != nullptr && !own_->memory().Holds(start)) own_->memory().Watch();
-    departures_.Leave(start);
+    if (own_ != nullptr && !Owns(handle)) own_->memory().Watch();
+    departures_.Leave(RegionOf(handle).start);
   }
   void Read(const Region& from, void* to) override {
     Enter();
@@ -230,7 +211,29 @@ class GpuDevice : public GpuCompute {
     own_->memory().Forget();
   }
 
+ protected:
+  bool IsWaiting() const { return arrivals_.IsWaiting(); }
+  // Lies in memory of our own.
+  bool Owns(TFE_TensorHandle* handle) const { return own_ != nullptr && own_->memory().Holds(RegionOf(handle).start); }
+
  private:
+  static tensorflow::TensorHandle* Of(TFE_TensorHandle* handle) {
+    return tensorflow::TensorHandleFromInterface(tensorflow::unwrap(handle));
+  }
+
+  static const tensorflow::Tensor& TensorOf(TFE_TensorHandle* handle) {
+    const tensorflow::Tensor* tensor = nullptr;
+    const absl::Status status = Of(handle)->Tensor(&tensor);
+    if (!status.ok()) throw Failure(static_cast<TF_Code>(status.code()), std::string(status.message()));
+    return *tensor;
+  }
+
+  static tensorflow::TensorShape TensorShapeOf(const std::vector<int64_t>& sizes) {
+    tensorflow::TensorShape shape;
+    for (const int64_t size : sizes) shape.AddDim(size);
+    return shape;
+  }
+
   void StartUpdates() {
     if (!updates_->IsEmpty()) {
       Current();
@@ -244,16 +247,16 @@ class GpuDevice : public GpuCompute {
     if (arrivals_.IsWaiting()) Refuse("the GPU waits for numbers that have not been brought");
   }
 
-  TFE_TensorHandle* Local(tf::Tensor tensor, tf::Device* device) const {
-    return tf::wrap(tf::TensorHandle::CreateLocalHandle(std::move(tensor), device, device_, context_));
+  TFE_TensorHandle* Local(tensorflow::Tensor tensor, tensorflow::Device* device) const {
+    return tensorflow::wrap(tensorflow::TensorHandle::CreateLocalHandle(std::move(tensor), device, device_, context_));
   }
 
   // Memory of tensors that are gone, but not yet updated from, is given back first.
-  tf::Tensor Make(TF_DataType type, const std::vector<int64_t>& shape) {
+  tensorflow::Tensor Make(TF_DataType type, const std::vector<int64_t>& shape) {
     Enter();
     const size_t bytes = ElementsOf(shape) * ElementBytes(type);
-    const tf::AllocationAttributes once(/*retry_on_failure=*/false, /*allocation_will_be_logged=*/false, nullptr);
-    tf::Tensor tensor(allocator_, static_cast<tf::DataType>(type), ShapeOf(shape), once);
+    const tensorflow::AllocationAttributes once(/*retry_on_failure=*/false, /*allocation_will_be_logged=*/false, nullptr);
+    tensorflow::Tensor tensor(allocator_, static_cast<tensorflow::DataType>(type), TensorShapeOf(shape), once);
     if (bytes > 0 && !tensor.IsInitialized()) {
       throw Failure(TF_RESOURCE_EXHAUSTED, "no memory on the GPU for " + std::to_string(bytes) + " bytes");
     }
@@ -269,7 +272,7 @@ class GpuDevice : public GpuCompute {
       updates_->Add(request);
       return true;
     }
-    const tf::Tensor room = Make(TF_FLOAT, {static_cast<int64_t>(request.length)});
+    const tensorflow::Tensor room = Make(TF_FLOAT, {static_cast<int64_t>(request.length)});
     const auto start = reinterpret_cast<cuda::Pointer>(room.data());
     cuda::Check(driver_.to_device(start, sum.host, room.TotalBytes(), stream_), "copying to the GPU");
     request.sum = static_cast<const float*>(room.data());
@@ -280,49 +283,17 @@ class GpuDevice : public GpuCompute {
 
   const cuda::Driver& driver_;
   const cuda::Context cuda_context_;
-  tf::EagerContext* const context_;
-  tf::Device* const device_;
+  tensorflow::EagerContext* const context_;
+  tensorflow::Device* const device_;
   const OwnAllocator own_;  // goes last
   GpuPinned pinned_;
   GpuTransfers transfers_;
   GpuDepartures departures_;
   GpuArrivals arrivals_;
   std::unique_ptr<GpuUpdates> updates_;
-  std::vector<tf::Tensor> held_;
+  std::vector<tensorflow::Tensor> held_;
   GpuClock clock_;
   int* bad_ = nullptr;
 };
-
-}  // namespace
-
-void ExpectGpu() {
-  const cuda::Driver& driver = cuda::Load();
-  int count = 0;
-  cuda::Check(driver.init(0), "starting the NVIDIA driver");
-  cuda::Check(driver.device_count(&count), "counting GPUs");
-  if (count != 1) {
-    throw Failure(TF_FAILED_PRECONDITION, std::to_string(count) + " GPUs are visible where there must be one");
-  }
-}
-
-std::unique_ptr<Device> OpenGpu(TFE_Context* context, const std::string& name, Precision precision, bool own_memory) {
-  const cuda::Driver& driver = cuda::Load();
-  tf::EagerContext* const eager = tf::ContextFromInterface(tf::unwrap(context));
-  tf::Device* device = nullptr;
-  if (!eager->FindDeviceFromName(name.c_str(), &device).ok()) {
-    throw Failure(TF_FAILED_PRECONDITION, "TensorFlow cannot use the GPU");
-  }
-  tsl::enable_tensor_float_32_execution(precision.tf32);
-  cuda::Device gpu = 0;
-  cuda::Context cuda_context = nullptr;
-  cuda::Check(driver.device_get(&gpu, 0), "opening the GPU");
-  cuda::Check(driver.primary_context(&cuda_context, gpu), "opening the GPU");
-  cuda::Check(driver.set_context(cuda_context), "opening the GPU");
-  auto* const stream = device->tensorflow_accelerator_device_info()->stream;
-  OwnAllocator own;
-  if (own_memory) own.reset(new GpuAllocator(device->GetAllocator(tf::AllocatorAttributes()), driver, gpu));
-  return std::make_unique<GpuDevice>(eager, device, gpu, cuda_context, stream->platform_specific_handle().stream,
-                                     precision, std::move(own));
-}
 
 }  // namespace hayate
