@@ -25,7 +25,7 @@ export interface Addon {
   /**
    * `config` is a serialized ConfigProto; `device` is where ops run and tensors live, '' the CPU with ops left to
    * TensorFlow; `threads` are for kernels of ours on the CPU; `tf32` and `deterministic` are for products on a GPU, and
-   * with `ownMemory` what kernels of ours make there lies in memory of ours.
+   * with `ownMib` what kernels of ours make there lies in memory of ours, so much at most.
    */
   createContext(
     config: Uint8Array,
@@ -33,7 +33,7 @@ export interface Addon {
     threads: number,
     tf32?: boolean,
     deterministic?: boolean,
-    ownMemory?: boolean,
+    ownMib?: number,
   ): Context;
   /** Releases the context with all its tensors; using it afterwards throws. */
   destroyContext(context: Context): void;

@@ -138,6 +138,25 @@ describe('memory of our own on a GPU', () => {
     assert.equal(rows[4]?.inUse, 39 << 20);
   });
 
+  it('never takes more than it may', () => {
+    const rows = follow([
+      `gpu ${gib} ${30 << 20}`,
+      `take ${20 << 20}`,
+      `take ${9 << 20}`,
+      `take ${2 << 20}`,
+      'give 0',
+      'end',
+    ]);
+    assert.deepEqual(
+      rows.slice(1, 4).map(({ answer, taken }) => [answer, taken]),
+      [
+        [0, 24 << 20],
+        [20 << 20, 30 << 20],
+        [-1, 30 << 20],
+      ],
+    );
+  });
+
   it('keeps nothing that it could not make usable', () => {
     const rows = follow([`gpu ${gib}`, 'unreachable 1', 'take 100', 'unreachable 0', 'take 100', 'end']);
     const [refused, taken] = [rows[2], rows[4]] as [After, After];

@@ -34,13 +34,15 @@ describe('gpuSettings', () => {
 
   it('keeps to a limit by the pool, which knows one', () => {
     assert.equal(gpuSettings('tf32', { HAYATE_GPU_MEMORY_LIMIT_MIB: '512' }).allocator, 'pool');
-    const env = { HAYATE_GPU_MEMORY_LIMIT_MIB: '512', HAYATE_GPU_ALLOCATOR: 'own' };
+    const env = { HAYATE_GPU_MEMORY_LIMIT_MIB: '512', HAYATE_GPU_ALLOCATOR: 'driver' };
     assert.equal(gpuSettings('tf32', env).allocator, 'pool');
   });
 
   it('leaves the driver to TensorFlow where the memory is our own', () => {
     const settings = gpuSettings('float32', { HAYATE_GPU_ALLOCATOR: 'own' });
     assert.equal(settings.allocator, 'own');
+    const limited = { HAYATE_GPU_MEMORY_LIMIT_MIB: '512', HAYATE_GPU_ALLOCATOR: 'own' };
+    assert.equal(gpuSettings('float32', limited).allocator, 'own');
     assert.deepEqual(gpuEnvironment(settings), gpuEnvironment(gpuSettings('float32', {})));
   });
 
@@ -76,8 +78,11 @@ describe('sessionConfig', () => {
   });
 
   it('states a limit in MiB as a virtual device', () => {
-    const limited = sessionConfig({ opThreads: 1, gpu: { ...gpu, memoryLimitMib: 1024 } });
+    const limited = sessionConfig({ opThreads: 1, gpu: { ...gpu, allocator: 'pool', memoryLimitMib: 1024 } });
     const mebibytes = [...new Uint8Array(Float32Array.of(1024).buffer)];
     assert.deepEqual([...limited].slice(-13), [50, 11, 74, 9, 10, 5, 13, ...mebibytes, 96, 1]);
+    // Memory of our own keeps to it by itself.
+    const own = sessionConfig({ opThreads: 1, gpu: { ...gpu, allocator: 'own', memoryLimitMib: 1024 } });
+    assert.deepEqual([...own], [...sessionConfig({ opThreads: 1, gpu: { ...gpu, allocator: 'own' } })]);
   });
 });

@@ -9,7 +9,8 @@ export interface GpuSettings {
   memoryLimitMib: number | undefined;
   /**
    * `driver`: the driver's, which holds what was asked for. `pool`: TensorFlow's, 1 % faster and up to a fifth larger.
-   * `own`: ours for all but what TensorFlow's ops make, which asks the driver for nothing in a steady step.
+   * `own`: ours for all but what TensorFlow's ops make, which asks the driver for nothing in a steady step and keeps to a
+   * limit.
    */
   allocator: 'pool' | 'driver' | 'own';
   /** Formats of pictures to choose from; none leaves graphs plain. */
@@ -19,7 +20,7 @@ export interface GpuSettings {
 type Env = Readonly<Record<string, string | undefined>>;
 
 /**
- * From the environment: HAYATE_GPU_MEMORY_LIMIT_MIB (which takes the pool), HAYATE_GPU_ALLOCATOR (driver, pool, own),
+ * From the environment: HAYATE_GPU_MEMORY_LIMIT_MIB (which takes the pool, or our own), HAYATE_GPU_ALLOCATOR (driver, pool, own),
  * HAYATE_GPU_DETERMINISTIC (0, 1), HAYATE_GPU_LAYOUT (NHWC, NCHW: that one, whatever is faster; plain: as captured).
  * Throws EngineError `engineMissing` that names every one that is none of these.
  */
@@ -31,7 +32,7 @@ export function gpuSettings(precision: EngineSettings['precision'], env: Env): G
     deterministic: env['HAYATE_GPU_DETERMINISTIC'] === '1',
     memoryLimitMib,
     // The driver's allocator does not keep to a limit: a step of 5.2 GB passed one of 4 GB.
-    allocator: memoryLimitMib !== undefined ? 'pool' : allocatorOf(env['HAYATE_GPU_ALLOCATOR']),
+    allocator: allocatorOf(env['HAYATE_GPU_ALLOCATOR'], memoryLimitMib !== undefined),
     imageFormats: layouts[env['HAYATE_GPU_LAYOUT'] ?? ''] as readonly ImageFormat[],
   };
 }
@@ -44,8 +45,9 @@ export function gpuMemoryLimitMib(env: Env): number | undefined {
 
 const allocators = ['driver', 'pool', 'own'] as const;
 
-function allocatorOf(name: string | undefined): GpuSettings['allocator'] {
-  return allocators.find((known) => known === name) ?? 'driver';
+function allocatorOf(name: string | undefined, isLimited: boolean): GpuSettings['allocator'] {
+  const asked = allocators.find((known) => known === name) ?? 'driver';
+  return isLimited && asked === 'driver' ? 'pool' : asked;
 }
 
 const layouts: Readonly<Record<string, readonly ImageFormat[]>> = {

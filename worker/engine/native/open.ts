@@ -27,6 +27,9 @@ function onCpu(addon: Addon, threads: number): Context {
   return addon.createContext(sessionConfig({ opThreads: threads }), '/device:CPU:0', threads);
 }
 
+/** More than any GPU has. */
+const everythingMib = 2 ** 24;
+
 const gpuName = '/job:localhost/replica:0/task:0/device:GPU:0';
 
 function onGpu(addon: Addon, gpu: GpuSettings, threads: number): Context {
@@ -38,7 +41,7 @@ function onGpu(addon: Addon, gpu: GpuSettings, threads: number): Context {
       threads,
       gpu.precision === 'tf32',
       gpu.deterministic,
-      gpu.allocator === 'own',
+      gpu.allocator === 'own' ? (gpu.memoryLimitMib ?? everythingMib) : undefined,
     );
   } catch (error) {
     throw isAddonError(error) ? unusableGpu(error) : error;

@@ -26,8 +26,9 @@ export function sessionConfig({ opThreads, gpu }: SessionSettings): Uint8Array {
  * GPUOptions: 4 allow_growth; 9 experimental, in it 1 virtual_devices with 1 memory_limit_mb, and 12
  * disallow_retry_on_allocation_failure: memory that is missing now is missing ten seconds later too.
  */
-function gpuOptions({ memoryLimitMib }: GpuSettings): number[] {
-  const limit = memoryLimitMib === undefined ? [] : message(1, float(1, memoryLimitMib));
+function gpuOptions({ memoryLimitMib, allocator }: GpuSettings): number[] {
+  const isLimited = memoryLimitMib !== undefined && allocator === 'pool';
+  const limit = isLimited ? message(1, float(1, memoryLimitMib)) : [];
   return [...(limit.length === 0 ? number(4, 1) : []), ...message(9, [...limit, ...number(12, 1)])];
 }
 

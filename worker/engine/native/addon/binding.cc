@@ -18,7 +18,7 @@ napi_value SetEnvironment(const Call& call) {
   return Undefined(call.env);
 }
 
-// createContext(config: Uint8Array, device: string, threads, tf32, deterministic, ownMemory: booleans)
+// createContext(config: Uint8Array, device: string, threads, tf32: boolean, deterministic: boolean, MiB of memory of our own)
 napi_value CreateContext(const Call& call) {
   const View config = TypedArray(call.env, call[0], "config");
   ContextOptions options;
@@ -28,7 +28,9 @@ napi_value CreateContext(const Call& call) {
   if (threads < 1 || threads > 4096) Refuse("the number of threads is out of range");
   options.threads = static_cast<int>(threads);
   options.precision = {Flag(call.env, call[3], "tf32"), Flag(call.env, call[4], "deterministic")};
-  options.own_memory = Flag(call.env, call[5], "ownMemory");
+  const int64_t own = Type(call.env, call[5]) == napi_undefined ? 0 : Integer(call.env, call[5], "memory of our own");
+  if (own < 0 || own > (1 << 30)) Refuse("the memory of our own is out of range");
+  options.own_bytes = static_cast<size_t>(own) << 20;
   return ContextValue(call.env, options);
 }
 

@@ -45,7 +45,7 @@ Context::Context(const ContextOptions& options) : placement_(options.device), ho
     return;
   }
   try {
-    gpu_ = OpenGpu(context_, &placement_, options.precision, options.own_memory);
+    gpu_ = OpenGpu(context_, &placement_, options.precision, options.own_bytes);
   } catch (...) {
     TFE_DeleteContext(context_);
     throw;

@@ -38,7 +38,7 @@ struct ContextOptions {
   // Of products on a GPU.
   Precision precision{false, false};
   // Of a GPU: see OpenGpu.
-  bool own_memory = false;
+  size_t own_bytes = 0;
 };
 
 struct Output {

@@ -184,7 +184,7 @@ std::unique_ptr<Device> OpenHost(int threads);
 void ExpectGpu();
 
 // The GPU that the context computes on, which must be expected. `placement`: whole name of the device that its ops run on; with
-// `own_memory`, tensors of our own lie in memory that is ours. Throws Failure where TensorFlow cannot use it.
-std::unique_ptr<Device> OpenGpu(TFE_Context* context, std::string* placement, Precision precision, bool own_memory);
+// `own_bytes`, tensors of our own lie in memory that is ours, so many at most. Throws Failure where TensorFlow cannot use it.
+std::unique_ptr<Device> OpenGpu(TFE_Context* context, std::string* placement, Precision precision, size_t own_bytes);
 
 }  // namespace hayate

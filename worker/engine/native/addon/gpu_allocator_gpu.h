@@ -20,9 +20,9 @@ inline MemoryStatistics StatisticsOf(tensorflow::Allocator* allocator, bool forg
 
 class GpuAllocator : public tensorflow::Allocator {
  public:
-  // Beside `theirs`, which TensorFlow's ops use. Throws Failure where the driver cannot map memory.
-  GpuAllocator(tensorflow::Allocator* theirs, const cuda::Driver& driver, cuda::Device gpu)
-      : memory_([theirs] { return StatisticsOf(theirs, true); }, driver, gpu) {}
+  // `most_bytes` at most, beside `theirs`, which TensorFlow's ops use. Throws Failure where the driver cannot map memory.
+  GpuAllocator(tensorflow::Allocator* theirs, const cuda::Driver& driver, cuda::Device gpu, size_t most_bytes)
+      : memory_([theirs] { return StatisticsOf(theirs, true); }, driver, gpu, most_bytes) {}
 
   GpuMemory& memory() { return memory_; }
   std::string Name() override { return "hayate"; }

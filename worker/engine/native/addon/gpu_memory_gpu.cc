@@ -5,8 +5,8 @@
 
 namespace hayate {
 
-GpuMemory::GpuMemory(Theirs theirs, const cuda::Driver& driver, cuda::Device gpu)
-    : ask_(std::move(theirs)), range_(driver, gpu) {}
+GpuMemory::GpuMemory(Theirs theirs, const cuda::Driver& driver, cuda::Device gpu, size_t most_bytes)
+    : ask_(std::move(theirs)), range_(driver, gpu, most_bytes) {}
 
 void* GpuMemory::Take(size_t bytes) {
   const std::lock_guard<std::mutex> alone(mutex_);

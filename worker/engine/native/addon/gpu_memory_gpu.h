@@ -19,8 +19,9 @@ class GpuMemory {
   // Statistics of TensorFlow's own allocator, which begins a new peak then.
   using Theirs = std::function<MemoryStatistics()>;
 
-  // Throws Failure where the driver cannot map memory. The GPU must be the thread's, as for Take and Trim.
-  GpuMemory(Theirs theirs, const cuda::Driver& driver, cuda::Device gpu);
+  // Takes `most_bytes` at most. Throws Failure where the driver cannot map memory. The GPU must be the thread's, as for Take
+  // and Trim.
+  GpuMemory(Theirs theirs, const cuda::Driver& driver, cuda::Device gpu, size_t most_bytes);
 
   // Null where there is no more.
   void* Take(size_t bytes);

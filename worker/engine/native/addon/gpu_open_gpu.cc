@@ -17,7 +17,7 @@ void ExpectGpu() {
   }
 }
 
-std::unique_ptr<Device> OpenGpu(TFE_Context* context, std::string* placement, Precision precision, bool own_memory) {
+std::unique_ptr<Device> OpenGpu(TFE_Context* context, std::string* placement, Precision precision, size_t own_bytes) {
   const cuda::Driver& driver = cuda::Load();
   tf::EagerContext* const eager = tf::ContextFromInterface(tf::unwrap(context));
   tf::Device* device = nullptr;
@@ -32,7 +32,9 @@ std::unique_ptr<Device> OpenGpu(TFE_Context* context, std::string* placement, Pr
   cuda::Check(driver.set_context(cuda_context), "opening the GPU");
   const auto stream = device->tensorflow_accelerator_device_info()->stream->platform_specific_handle().stream;
   OwnAllocator own;
-  if (own_memory) own.reset(new GpuAllocator(device->GetAllocator(tf::AllocatorAttributes()), driver, gpu));
+  if (own_bytes > 0) {
+    own.reset(new GpuAllocator(device->GetAllocator(tf::AllocatorAttributes()), driver, gpu, own_bytes));
+  }
   return std::make_unique<GpuDevice>(eager, device, gpu, cuda_context, stream, precision, std::move(own));
 }
 

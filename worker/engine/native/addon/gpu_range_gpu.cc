@@ -1,5 +1,7 @@
 #include "gpu_range_gpu.h"
 
+#include <algorithm>
+
 #include "failure.h"
 
 namespace hayate {
@@ -19,7 +21,7 @@ cuda::MemoryKind Of(cuda::Device gpu) {
 
 }  // namespace
 
-GpuRange::GpuRange(const cuda::Driver& driver, cuda::Device gpu) : driver_(driver), gpu_(gpu) {
+GpuRange::GpuRange(const cuda::Driver& driver, cuda::Device gpu, size_t most_bytes) : driver_(driver), gpu_(gpu) {
   int can = 0;
   driver_.device_attribute(&can, cuda::kMapsMemory, gpu);
   if (can == 0) throw Failure(TF_FAILED_PRECONDITION, "this GPU's driver cannot map memory");
@@ -27,7 +29,7 @@ GpuRange::GpuRange(const cuda::Driver& driver, cuda::Device gpu) : driver_(drive
   size_t total = 0;
   cuda::Check(driver_.device_memory(&total, gpu), "asking for the GPU's memory");
   cuda::Check(driver_.granularity(&granularity_, &kind, 0), "asking for the GPU's memory");
-  reserved_ = RoundedUp(total, granularity_);
+  reserved_ = std::max(granularity_, std::min(total, most_bytes) / granularity_ * granularity_);
   cuda::Check(driver_.addresses_reserve(&start_, reserved_, 0, 0, 0), "reserving addresses of the GPU");
 }
 

@@ -5,7 +5,7 @@ namespace hayate {
 
 void ExpectGpu() { throw Failure(TF_UNIMPLEMENTED, "this engine was built for CPUs alone"); }
 
-std::unique_ptr<Device> OpenGpu(TFE_Context*, std::string*, Precision, bool) {
+std::unique_ptr<Device> OpenGpu(TFE_Context*, std::string*, Precision, size_t) {
   ExpectGpu();
   return nullptr;
 }

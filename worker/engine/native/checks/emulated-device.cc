@@ -146,8 +146,8 @@ class EmulatedDevice : public GpuDevice {
 
 void ExpectGpu() {}
 
-std::unique_ptr<Device> OpenGpu(TFE_Context* context, std::string* placement, Precision precision, bool own_memory) {
-  if (!own_memory) Refuse("an emulated GPU has memory of our own alone: HAYATE_GPU_ALLOCATOR=own");
+std::unique_ptr<Device> OpenGpu(TFE_Context* context, std::string* placement, Precision precision, size_t own_bytes) {
+  if (own_bytes == 0) Refuse("an emulated GPU has memory of our own alone: HAYATE_GPU_ALLOCATOR=own");
   *placement = "/job:localhost/replica:0/task:0/device:CPU:0";
   tensorflow::EagerContext* const eager = tensorflow::ContextFromInterface(tensorflow::unwrap(context));
   tensorflow::Device* device = nullptr;
@@ -155,7 +155,7 @@ std::unique_ptr<Device> OpenGpu(TFE_Context* context, std::string* placement, Pr
   cuda::Stream stream = nullptr;
   cuda::Load().stream_create(&stream, 0, 0);
   tensorflow::Allocator* const theirs = device->GetAllocator(tensorflow::AllocatorAttributes());
-  OwnAllocator own(new GpuAllocator(theirs, cuda::Load(), 0));
+  OwnAllocator own(new GpuAllocator(theirs, cuda::Load(), 0, own_bytes));
   return std::make_unique<EmulatedDevice>(eager, device, 0, nullptr, stream, precision, std::move(own));
 }
 

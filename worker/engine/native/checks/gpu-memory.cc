@@ -89,12 +89,12 @@ int main() {
   while (std::getline(std::cin, line)) {
     std::istringstream order(line);
     std::string what;
-    size_t number = 0;
-    order >> what >> number;
+    size_t number = 0, most = size_t{1} << 62;
+    order >> what >> number >> most;
     long long answer = 0;
     if (what == "gpu") {
       total = free_bytes = number;
-      gpu = std::make_unique<hayate::GpuMemory>(ask, driver, 0);
+      gpu = std::make_unique<hayate::GpuMemory>(ask, driver, 0, most);
     } else if (what == "take") {
       taken.push_back(gpu->Take(number));
       answer = taken.back() == nullptr ? -1 : static_cast<char*>(taken.back()) - reinterpret_cast<char*>(kBase);
