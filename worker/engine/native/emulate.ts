@@ -1,65 +1,54 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { addonSources, cachePaths } from './cache.ts';
+import { addonSources, type CachePaths, cachePaths, compilerFlags } from './cache.ts';
 import { writeKernels } from './checks/kernel-sources.ts';
-import { runCommand } from './command.ts';
+import { compileElsewhere } from './compile.ts';
 import { inspectMachine } from './machine.ts';
 import { gpuRelease } from './release.ts';
 
 const checkout = path.resolve(import.meta.dirname, '../../..');
 const mocha = path.join(checkout, 'node_modules', 'mocha', 'bin', 'mocha.js');
-const tests = ['engine', 'kernels', 'formats'].map((name) => `worker/engine/native/${name}.test.ts`);
+const tests = ['engine', 'kernels', 'formats', 'hand-over'].map((name) => `worker/engine/native/${name}.test.ts`);
 /** Trainings in which ops of TensorFlow run at any time. */
-const withOps = ['worker/compute/choose-layout.test.ts', 'worker/compute/watch-reuse.test.ts'];
+const withOps = [
+  ...['choose-layout', 'watch-reuse'].map((name) => `worker/compute/${name}.test.ts`),
+  'worker/engine/native/hand-over.test.ts',
+];
 
 interface Run {
   args: readonly string[];
-  /** The GPU waits for sums by itself. */
+  /** The GPU waits for sums by itself; in a step with ops of TensorFlow, like ResNet-50's, it cannot be sure to. */
   waits: boolean;
 }
 
-/** A short training of a small network: alone, with all gradients going to the host and back, and by two ranks. */
-function trainings(model: string, imageSize: number): Run[] {
+/** A short training of a small network by two ranks, who end with the same weights. */
+function byTwo(model: string, imageSize: number): string[] {
   const small = ['--image-size', String(imageSize), '--width', '0.0625', '--batch', '2'];
   const how = ['--engine', 'native', '--device', 'gpu', '--resident-batch', '--warm-up', '3', '--steps', '4'];
-  const alone = ['test/bench/main.ts', 'train', '--model', model, ...small, ...how];
-  return [[], ['--hand-over'], ['--world', '2']].map((more) => ({ args: [...alone, ...more], waits: true }));
+  return ['test/bench/main.ts', 'train', '--model', model, ...small, ...how, '--world', '2'];
 }
 
 const runs: readonly Run[] = [
-  { args: [mocha, '--timeout', '600000', ...tests], waits: true },
+  { args: [mocha, '--timeout', '600000', '--grep', 'resnet50', '--invert', ...tests], waits: true },
   { args: [mocha, '--timeout', '600000', ...withOps], waits: false },
-  ...trainings('alexnet', 67),
-  ...trainings('vgg16', 32),
-  ...trainings('resnet50', 32),
+  { args: byTwo('alexnet', 67), waits: true },
+  { args: byTwo('vgg16', 32), waits: true },
+  { args: byTwo('resnet50', 32), waits: false },
 ];
 
-const flags = ['-std=c++17', '-O1', '-g', '-ffp-contract=off', '-fPIC', '-shared', '-fvisibility=hidden', '-w'];
+const flags = [...compilerFlags.filter((flag) => flag !== '-O3' && flag !== '-Wall'), '-O1', '-g', '-w'];
 /** Files of the addon that reach for a real GPU. */
 const real = ['cuda_driver_gpu.cc', 'gpu_open_gpu.cc'];
 
-async function build(library: string, nodeHeaders: string, caches: string): Promise<void> {
-  const emulated = cachePaths({ XDG_CACHE_HOME: caches }, gpuRelease);
-  await mkdir(emulated.addonFolder, { recursive: true });
-  await symlink(library, emulated.library);
+async function build(staged: CachePaths, nodeHeaders: string, caches: string): Promise<void> {
   await writeKernels(caches);
-  const { loader, engine } = addonSources('gpu');
-  const sources = engine.filter((file) => !real.includes(path.basename(file)));
-  const include = path.join(library, 'include');
-  const folders = [include, path.join(include, 'external', 'farmhash_archive', 'src'), nodeHeaders];
-  const headers = ['-I', caches, ...folders.flatMap((folder) => ['-isystem', folder])];
-  const definitions = ['-DNAPI_VERSION=8', `-DHAYATE_SOURCES="${path.dirname(loader)}"`];
-  const libraries = ['cc', 'framework'].map((part) => path.join(library, `libtensorflow_${part}.so.2`));
-  const compile = (files: readonly string[], more: readonly string[], to: string) =>
-    runCommand('g++', [...flags, ...definitions, ...headers, ...files, ...more, `-Wl,-rpath,${library}`, '-o', to]);
+  const engine = addonSources('gpu').engine.filter((file) => !real.includes(path.basename(file)));
   const device = path.join(import.meta.dirname, 'checks', 'emulated-device.cc');
-  await Promise.all([
-    compile([...sources, device], libraries, path.join(emulated.addonFolder, 'engine.so')),
-    compile([loader], ['-ldl'], emulated.addon),
-  ]);
+  const variant = { flags: [...flags, '-I', caches], engine: [...engine, device] };
+  await compileElsewhere(staged, gpuRelease, nodeHeaders, caches, variant);
 }
 
 /** Runs one of {@link runs}; true where it passed. */
@@ -95,7 +84,7 @@ export async function emulate(): Promise<number> {
   if (compiler === undefined || nodeHeaders === undefined) return leaveOut("g++ or Node's headers are missing");
   const caches = await mkdtemp(path.join(tmpdir(), 'hayate-emulated-'));
   try {
-    await build(paths.library, nodeHeaders, caches);
+    await build(paths, nodeHeaders, caches);
     let passed = true;
     for (const run of runs) passed = (await runEmulated(run, caches)) && passed;
     return passed ? 0 : 1;

@@ -166,8 +166,9 @@ export class Ops {
   /** Product of two matrices of float32, by a kernel of our own where one is used and can. */
   product(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean, out: Spec): Tensor | undefined {
     if (!this.ownOps.has('multiply') || a.dtype !== 'float32' || b.dtype !== 'float32') return undefined;
-    const id = this.call('MatMul', (addon, context) => addon.multiply(context, a.ref, b.ref, transposeA, transposeB));
-    return id === 0 && this.computing !== undefined ? undefined : this.hold(id, out);
+    return this.ownIfAble('MatMul', out, (addon, context) =>
+      addon.multiply(context, a.ref, b.ref, transposeA, transposeB),
+    );
   }
 
   /** A TensorFlow op of one or two tensors, element by element, by a kernel of our own where one is used and can. */
@@ -184,16 +185,18 @@ export class Ops {
 
   /** Mean over the rows of logits of their cross entropy, by a kernel of our own where one is used and can. */
   crossEntropy(logits: Tensor, labels: Tensor): Tensor | undefined {
-    if (!this.ownOps.has('crossEntropy') || labels.dtype !== 'int32' || logits.dtype !== 'float32') return undefined;
-    const id = this.call('loss', (addon, context) => addon.crossEntropy(context, logits.ref, labels.ref));
-    return id === 0 && this.computing !== undefined ? undefined : this.hold(id, { shape: [], dtype: 'float32' });
+    if (!this.hasOwnLoss(logits, labels)) return undefined;
+    return this.ownIfAble('loss', { shape: [], dtype: 'float32' }, (addon, context) =>
+      addon.crossEntropy(context, logits.ref, labels.ref),
+    );
   }
 
   /** Its gradient for the logits, the same way. */
   crossEntropyGrad(dy: Tensor, logits: Tensor, labels: Tensor): Tensor | undefined {
-    if (!this.ownOps.has('crossEntropy') || labels.dtype !== 'int32' || logits.dtype !== 'float32') return undefined;
-    const id = this.call('loss', (addon, context) => addon.crossEntropyGrad(context, dy.ref, logits.ref, labels.ref));
-    return id === 0 && this.computing !== undefined ? undefined : this.hold(id, logits);
+    if (!this.hasOwnLoss(logits, labels)) return undefined;
+    return this.ownIfAble('loss', logits, (addon, context) =>
+      addon.crossEntropyGrad(context, dy.ref, logits.ref, labels.ref),
+    );
   }
 
   /** Sums of everything but one axis; on a CPU the last. */
@@ -234,12 +237,10 @@ export class Ops {
   /** On a GPU: a product of a prepared convolution, in `mostBytes` besides; undefined where the GPU knows no way. */
   convolve(convolution: number, given: readonly [Tensor, Tensor], out: Spec, mostBytes: number): Tensor | undefined {
     const [a, b] = given;
-    const id = this.call('convolution', (addon, context) =>
+    const made = this.ownIfAble('convolution', out, (addon, context) =>
       addon.convolve(context, convolution, a.ref, b.ref, mostBytes),
     );
-    if (id === 0 && this.computing !== undefined) return undefined;
-    const made = this.hold(id, out);
-    if (mostBytes < Infinity) this.meter.brief(mostBytes);
+    if (made !== undefined && mostBytes < Infinity) this.meter.brief(mostBytes);
     return made;
   }
 
@@ -286,6 +287,18 @@ export class Ops {
     } finally {
       this.made = [];
     }
+  }
+
+  /** {@link own} where the device has a way of its own: undefined where its kernel gives 0, which is no tensor. */
+  private ownIfAble(what: string, out: Spec, body: (addon: Addon, context: Context) => TensorId): Tensor | undefined {
+    const id = this.call(what, body);
+    return id === 0 && this.computing !== undefined ? undefined : this.hold(id, out);
+  }
+
+  private hasOwnLoss(logits: Tensor, labels: Tensor): boolean {
+    const [rows = 0, classes = 0, ...more] = logits.shape;
+    const isOfRows = rows > 0 && classes > 0 && more.length === 0 && labels.shape.join() === String(rows);
+    return this.ownOps.has('crossEntropy') && isOfRows && labels.dtype === 'int32' && logits.dtype === 'float32';
   }
 
   private execute(

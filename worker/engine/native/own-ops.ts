@@ -130,10 +130,12 @@ function losses(addon: Addon, context: Context, floats: (shape: readonly number[
   addon.read(context, logits, numbers);
   addon.read(context, dy, scale);
   let loss = 0;
+  const sums = Array.from(labels, (_, row) =>
+    numbers.subarray(row * classes, (row + 1) * classes).reduce((sum, each) => sum + Math.exp(each), 0),
+  );
   const gradient = numbers.map((number, at) => {
     const row = Math.floor(at / classes);
-    const all = numbers.subarray(row * classes, (row + 1) * classes);
-    const probability = Math.exp(number) / all.reduce((sum, each) => sum + Math.exp(each), 0);
+    const probability = Math.exp(number) / (sums[row] as number);
     const isLabel = at % classes === labels[row];
     if (isLabel) loss -= Math.log(probability) / rows;
     return ((probability - Number(isLabel)) * scale[0]!) / rows;

@@ -1,11 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { addonSources, type CachePaths, cachePaths, compilerFlags } from './cache.ts';
-import { runCommand } from './command.ts';
+import { cachePaths, compilerFlags } from './cache.ts';
+import { compileElsewhere } from './compile.ts';
 import { inspectMachine } from './machine.ts';
 import { cpuRelease } from './release.ts';
 import { findingsOf } from './sanitizer-report.ts';
@@ -39,22 +39,6 @@ const asanOptions = [
   'handle_segv=1',
   'allow_user_segv_handler=1',
 ];
-
-async function build(paths: CachePaths, nodeHeaders: string, caches: string): Promise<void> {
-  const sanitized = cachePaths({ XDG_CACHE_HOME: caches }, cpuRelease);
-  await mkdir(sanitized.addonFolder, { recursive: true });
-  await symlink(paths.library, sanitized.library);
-  const { loader, engine } = addonSources(paths.device);
-  const headers = [path.join(paths.library, 'include'), nodeHeaders].flatMap((folder) => ['-isystem', folder]);
-  const libraries = (await readdir(paths.library))
-    .filter((name) => name.startsWith('libtensorflow'))
-    .map((name) => path.join(paths.library, name));
-  const search = `-Wl,-rpath,${paths.library}`;
-  const definitions = [`-DHAYATE_SOURCES="${path.dirname(loader)}"`];
-  const target = path.join(sanitized.addonFolder, 'engine.so');
-  await runCommand('g++', [...flags, ...definitions, ...headers, ...engine, ...libraries, search, '-o', target]);
-  await runCommand('g++', [...flags, ...definitions, ...headers, loader, '-ldl', search, '-o', sanitized.addon]);
-}
 
 /** Runs one of {@link runs}; true where it passed and no leak is ours. */
 async function runSanitized(args: readonly string[], caches: string, preload: readonly string[]): Promise<boolean> {
@@ -118,7 +102,7 @@ export async function sanitize(): Promise<number> {
     }
     const caches = await mkdtemp(path.join(tmpdir(), 'hayate-sanitized-'));
     try {
-      await build(paths, nodeHeaders, caches);
+      await compileElsewhere(paths, cpuRelease, nodeHeaders, caches, { flags });
       let passed = true;
       for (const args of runs) passed = (await runSanitized(args, caches, preload)) && passed;
       return passed ? 0 : 1;

@@ -29,9 +29,9 @@ size_t BestFit::Take(size_t bytes) {
   return start;
 }
 
-size_t BestFit::Give(size_t start) {
+void BestFit::Give(size_t start) {
   const auto buffer = buffers_.find(start);
-  if (buffer == buffers_.end()) return 0;
+  if (buffer == buffers_.end()) return;
   const size_t given = buffer->second;
   buffers_.erase(buffer);
   bytes_ -= given;
@@ -53,7 +53,6 @@ size_t BestFit::Give(size_t start) {
   } else {
     AddGap(from, to - from);
   }
-  return given;
 }
 
 void BestFit::AddGap(size_t start, size_t bytes) {

@@ -19,8 +19,8 @@ class BestFit {
 
   // Start of a new buffer.
   size_t Take(size_t bytes);
-  // A buffer that began at `start` goes. Returns the bytes that it took; 0 where there is none.
-  size_t Give(size_t start);
+  // The buffer that begins at `start` goes.
+  void Give(size_t start);
   // Behind the last buffer.
   size_t end() const { return end_; }
   // Of all buffers that are there.
