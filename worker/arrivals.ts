@@ -120,6 +120,12 @@ export class Arrivals {
     return coming !== undefined && coming.state !== 'brought';
   }
 
+  /** Whether another bucket's has. */
+  isComingBesides(bucket: number): boolean {
+    for (const [other, { state }] of this.#coming) if (other !== bucket && state !== 'brought') return true;
+    return false;
+  }
+
   /** Where a part of a settled bucket's sum is. */
   sumOf({ bucket, offset, length }: { bucket: number; offset: number; length: number }): Sum {
     const place = this.#places.get(bucket);

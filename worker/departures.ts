@@ -75,12 +75,14 @@ export class Departures {
 
   /**
    * Blocks until the bucket's sum has arrived; returns the seconds spent blocked once all of the bucket had left. Meanwhile
-   * goes on submitting, since others may be waiting for what leaves here, and asks again and again whether it `isOver`.
+   * goes on submitting, since others may be waiting for what leaves here, and asks again and again whether it `isOver`: as
+   * long as something leaves, or that `hasMore` to do.
    */
-  await(bucket: number, isOver: () => boolean = () => false): number {
+  await(bucket: number, isOver: () => boolean = () => false, hasMore: () => boolean = () => false): number {
     let seconds = 0;
     while (!isOver()) {
-      if (this.#leaving.length === 0 || this.#exchange.arrived(bucket)) return seconds + this.#exchange.await(bucket);
+      const isAlone = this.#leaving.length === 0 && !hasMore();
+      if (isAlone || this.#exchange.arrived(bucket)) return seconds + this.#exchange.await(bucket);
       const isLeaving = this.#leaving.some((leaving) => leaving.bucket === bucket);
       if (!isLeaving) seconds += this.#exchange.await(bucket, patienceMs);
       this.submitArrived();

@@ -108,12 +108,18 @@ export class Transit {
   }
 
   #waitFor(bucket: number): number {
-    const hasPlace = this.arrivals.isComing(bucket);
-    const seconds = this.departures.await(bucket, () => {
-      this.arrivals.bringArrived();
-      return hasPlace && !this.arrivals.isComing(bucket);
-    });
-    while (this.arrivals.isComing(bucket)) this.arrivals.bring(bucket); // its place is about to be free
+    const { arrivals, departures } = this;
+    const hasPlace = arrivals.isComing(bucket);
+    const isOver = () => {
+      arrivals.bringArrived();
+      return hasPlace && !arrivals.isComing(bucket);
+    };
+    const seconds = departures.await(bucket, isOver, () => arrivals.isComingBesides(bucket));
+    // Its place is about to be free: perhaps only behind what the device waits for, whose contribution may be leaving yet.
+    while (arrivals.isComing(bucket)) {
+      this.#look();
+      arrivals.bring(bucket);
+    }
     return seconds;
   }
 }

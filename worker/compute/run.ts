@@ -62,6 +62,7 @@ export async function runTraining(request: RunRequest): Promise<Finished> {
   const deviations = new Deviations(training, ledger);
   const batches = openBatches(request);
   for (const memory of exchange.memory ?? []) engine.pin(memory);
+  engine.trim();
   engine.resetPeak();
 
   let step = state.step;

@@ -127,6 +127,18 @@ export function engineContract(open: () => Promise<Engine>): void {
     freeAll([x, filter, left, right]);
   });
 
+  it('gives back what is not in use, and goes on', () => {
+    const kept = floats([1, 2, 3]);
+    engine.free(floats(Array.from({ length: 1 << 20 }, () => 1)));
+    const reserved = engine.deviceMemory()?.reserved ?? 0;
+    engine.trim();
+    assert.ok((engine.deviceMemory()?.reserved ?? 0) <= reserved);
+    const again = floats([4, 5]);
+    assert.deepEqual([...engine.read(kept)], [1, 2, 3]);
+    assert.deepEqual([...engine.read(again)], [4, 5]);
+    freeAll([kept, again]);
+  });
+
   it('predicts the bytes that a kernel holds at its worst', () => {
     for (const { kernel, attrs, inputs } of predicted) {
       const names = Object.keys(inputs);

@@ -160,6 +160,8 @@ export interface Engine {
   /** Highest {@link liveBytes} since the last reset, temporaries inside kernels included. */
   peakBytes(): number;
   resetPeak(): void;
+  /** Gives back what was taken for a time and is not in use, as for choosing algorithms. Nothing may be under way. */
+  trim(): void;
   /** Marks this place in the order of the calls, for {@link between}; marks stay until they are cleared. */
   mark(): number;
   /** Milliseconds that the device took from one mark to another; waits for both. */

@@ -195,6 +195,8 @@ export class KernelEngine implements Engine {
     this.device.meter.peak = this.device.meter.live;
   }
 
+  trim(): void {}
+
   mark(): number {
     return this.marks.push(this.clock()) - 1;
   }

@@ -103,9 +103,9 @@ function countBytes(step: ArbitraryStep, plan: Plan, { events }: Stream, carried
 }
 
 describe('withTransfers', () => {
-  it('never needs over 15 % more than when every sum is fetched right before it is awaited', () => {
+  it('never needs over 25 % more than when every sum is fetched right before it is awaited', () => {
     holds((step) => {
-      assert.ok(planned(step).peak.bytes <= 1.15 * latestPeakBytes(step));
+      assert.ok(planned(step).peak.bytes <= 1.25 * latestPeakBytes(step));
     });
   });
 
@@ -183,7 +183,7 @@ describe('withTransfers', () => {
         simulate(step.graph, events, baseBytes, step.nodeBytes, carriedBy(events));
       const late = fetchedLast(withoutTransfers(step), step.buckets);
       const { peak } = simulated(late);
-      const limitBytes = 1.15 * peak.bytes;
+      const limitBytes = 1.25 * peak.bytes;
       const events = withFetches(late, simulated(late), limitBytes);
       events.forEach((event, at) => {
         const before = events[at - 1];
@@ -208,9 +208,9 @@ describe('withTransfers', () => {
       const { values } = carriedBy(steady.events);
       kept += values.length;
       const chosen = stays.filter(({ value }) => values.includes(value)).reduce<Event[]>(withStay, late);
-      assert.ok(peakOf(chosen) <= 1.15 * peakOf(late));
+      assert.ok(peakOf(chosen) <= 1.25 * peakOf(late));
       for (const stay of stays) {
-        assert.ok(values.includes(stay.value) || peakOf(withStay(chosen, stay)) > 1.15 * peakOf(late));
+        assert.ok(values.includes(stay.value) || peakOf(withStay(chosen, stay)) > 1.25 * peakOf(late));
       }
     });
     assert.ok(kept > 100, `only ${kept} were kept`);

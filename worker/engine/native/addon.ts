@@ -72,6 +72,7 @@ export interface Addon {
   failed(context: Context): number;
   /** What a GPU's memory is taken for, bytes: in use, peak, limit, largest allocation, reserved; `reset` lets the peak begin anew. */
   memory(context: Context, reset: boolean): [number, number, number, number, number];
+  trim(context: Context): void;
   /** Marks a place in the order of the calls; marks stay until they are cleared. */
   mark(context: Context): number;
   /** Milliseconds that the device took from one mark to another; waits for both. */

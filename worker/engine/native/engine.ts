@@ -195,6 +195,10 @@ export class NativeEngine implements Engine {
     if (this.device === 'gpu') attempt('memory', () => this.addon.memory(this.context, true));
   }
 
+  trim(): void {
+    if (this.device === 'gpu') attempt('trim', () => this.addon.trim(this.context));
+  }
+
   mark(): number {
     return attempt('mark', () => this.addon.mark(this.context));
   }

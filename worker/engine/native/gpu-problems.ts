@@ -9,6 +9,8 @@ export function severalVisible(count: number): string {
 const oneGpuAdvice =
   'set CUDA_VISIBLE_DEVICES=0, or the number of another one (a job that asks for nvidia.com/gpu is given one a worker)';
 
+const poolAdvice = 'set HAYATE_GPU_ALLOCATOR=pool, which keeps to a limit too, or driver, which does not';
+
 /** What is wrong with a memory limit for a GPU of this name and size; undefined where nothing is. */
 export function limitProblem(
   limitMib: number | undefined,
@@ -21,6 +23,7 @@ export function limitProblem(
 /** Why the engine could not be opened on a GPU, from what the addon said. */
 export function unusableGpu(error: AddonError): EngineError {
   const isSeveral = /\b(?:[2-9]|[1-9]\d+) GPUs are visible/.test(error.message);
-  const advice = isSeveral ? oneGpuAdvice : 'npm run native -- doctor says what is missing';
+  const isUnmapped = error.code === 'UNIMPLEMENTED';
+  const advice = isSeveral ? oneGpuAdvice : isUnmapped ? poolAdvice : 'npm run native -- doctor says what is missing';
   return new EngineError('engineMissing', `the GPU cannot be used: ${error.message}; ${advice}`, { cause: error });
 }

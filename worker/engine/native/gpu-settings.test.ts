@@ -3,12 +3,13 @@ import { gpuEnvironment, gpuSettings } from './gpu-settings.ts';
 import { sessionConfig } from './session-config.ts';
 
 describe('gpuSettings', () => {
-  it('takes memory from the driver, and as much as it needs, where nothing is said', () => {
+  it('takes memory of our own, and as much as it needs, where nothing is said', () => {
     assert.deepEqual(gpuSettings('tf32', {}), {
       precision: 'tf32',
       deterministic: false,
       memoryLimitMib: undefined,
-      allocator: 'driver',
+      allocator: 'own',
+      mayFallBack: true,
       imageFormats: ['NHWC', 'NCHW'],
     });
   });
@@ -28,22 +29,21 @@ describe('gpuSettings', () => {
     assert.throws(() => gpuSettings('tf32', env), {
       code: 'engineMissing',
       message:
-        'HAYATE_GPU_ALLOCATOR: "Pool" is none of driver, pool, own; HAYATE_GPU_DETERMINISTIC: "yes" is none of 0, 1; HAYATE_GPU_MEMORY_LIMIT_MIB: "4 GB" is no number of MiB above 0',
+        'HAYATE_GPU_ALLOCATOR: "Pool" is none of own, driver, pool; HAYATE_GPU_DETERMINISTIC: "yes" is none of 0, 1; HAYATE_GPU_MEMORY_LIMIT_MIB: "4 GB" is no number of MiB above 0',
     });
   });
 
-  it('keeps to a limit by the pool, which knows one', () => {
-    assert.equal(gpuSettings('tf32', { HAYATE_GPU_MEMORY_LIMIT_MIB: '512' }).allocator, 'pool');
+  it('keeps to a limit by memory of our own, or by the pool where the driver was asked for, which knows none', () => {
+    assert.equal(gpuSettings('tf32', { HAYATE_GPU_MEMORY_LIMIT_MIB: '512' }).allocator, 'own');
     const env = { HAYATE_GPU_MEMORY_LIMIT_MIB: '512', HAYATE_GPU_ALLOCATOR: 'driver' };
     assert.equal(gpuSettings('tf32', env).allocator, 'pool');
   });
 
   it('leaves the driver to TensorFlow where the memory is our own', () => {
     const settings = gpuSettings('float32', { HAYATE_GPU_ALLOCATOR: 'own' });
-    assert.equal(settings.allocator, 'own');
-    const limited = { HAYATE_GPU_MEMORY_LIMIT_MIB: '512', HAYATE_GPU_ALLOCATOR: 'own' };
-    assert.equal(gpuSettings('float32', limited).allocator, 'own');
-    assert.deepEqual(gpuEnvironment(settings), gpuEnvironment(gpuSettings('float32', {})));
+    assert.deepEqual([settings.allocator, settings.mayFallBack], ['own', false]);
+    const driver = gpuSettings('float32', { HAYATE_GPU_ALLOCATOR: 'driver' });
+    assert.deepEqual(gpuEnvironment(settings), gpuEnvironment(driver));
   });
 
   it('takes limit, allocator and determinism from the environment', () => {
@@ -59,6 +59,7 @@ describe('gpuSettings', () => {
       deterministic: true,
       memoryLimitMib: 1024,
       allocator: 'pool',
+      mayFallBack: false,
       imageFormats: ['NCHW'],
     });
     const always = ['CUDA_DEVICE_MAX_CONNECTIONS', '32'];

@@ -8,11 +8,13 @@ export interface GpuSettings {
   /** What TensorFlow may take of the GPU; undefined lets it take what it needs. */
   memoryLimitMib: number | undefined;
   /**
-   * `driver`: the driver's, which holds what was asked for. `pool`: TensorFlow's, 1 % faster and up to a fifth larger.
    * `own`: ours for all but what TensorFlow's ops make, which asks the driver for nothing in a steady step and keeps to a
-   * limit.
+   * limit. `driver`: the driver's, which holds what was asked for, at 1 to 2 % of a step's time. `pool`: TensorFlow's, as fast as
+   * ours and up to a fifth larger.
    */
   allocator: 'pool' | 'driver' | 'own';
+  /** The driver's may stand in where it cannot give us memory of our own: nobody asked for that by name, or for a limit. */
+  mayFallBack: boolean;
   /** Formats of pictures to choose from; none leaves graphs plain. */
   imageFormats: readonly ImageFormat[];
 }
@@ -20,7 +22,7 @@ export interface GpuSettings {
 type Env = Readonly<Record<string, string | undefined>>;
 
 /**
- * From the environment: HAYATE_GPU_MEMORY_LIMIT_MIB (which takes the pool, or our own), HAYATE_GPU_ALLOCATOR (driver, pool, own),
+ * From the environment: HAYATE_GPU_MEMORY_LIMIT_MIB (which the driver's allocator does not keep to), HAYATE_GPU_ALLOCATOR (own, driver, pool),
  * HAYATE_GPU_DETERMINISTIC (0, 1), HAYATE_GPU_LAYOUT (NHWC, NCHW: that one, whatever is faster; plain: as captured).
  * Throws EngineError `engineMissing` that names every one that is none of these.
  */
@@ -33,6 +35,7 @@ export function gpuSettings(precision: EngineSettings['precision'], env: Env): G
     memoryLimitMib,
     // The driver's allocator does not keep to a limit: a step of 5.2 GB passed one of 4 GB.
     allocator: allocatorOf(env['HAYATE_GPU_ALLOCATOR'], memoryLimitMib !== undefined),
+    mayFallBack: (env['HAYATE_GPU_ALLOCATOR'] ?? '') === '' && memoryLimitMib === undefined,
     imageFormats: layouts[env['HAYATE_GPU_LAYOUT'] ?? ''] as readonly ImageFormat[],
   };
 }
@@ -43,10 +46,10 @@ export function gpuMemoryLimitMib(env: Env): number | undefined {
   return limitMib > 0 ? limitMib : undefined;
 }
 
-const allocators = ['driver', 'pool', 'own'] as const;
+const allocators = ['own', 'driver', 'pool'] as const;
 
 function allocatorOf(name: string | undefined, isLimited: boolean): GpuSettings['allocator'] {
-  const asked = allocators.find((known) => known === name) ?? 'driver';
+  const asked = allocators.find((known) => known === name) ?? 'own';
   return isLimited && asked === 'driver' ? 'pool' : asked;
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { promisify } from 'node:util';
 import { writeKernels } from './checks/kernel-sources.ts';
 import { compileProgram, needHeaders, type Program } from './checks/program.ts';
@@ -13,7 +13,7 @@ describe('gradients and sums of a GPU, on an emulated one that does everything a
     this.timeout(180_000);
     needHeaders(this);
     const own = ['gpu_kernels_gpu', 'best_fit', 'gpu_arrivals_gpu', 'gpu_departures_gpu', 'gpu_transfers_gpu'];
-    const beside = ['gpu_send_lane_gpu', 'gpu_streams_gpu', 'gpu_words_gpu', 'gpu_pinned_gpu'];
+    const beside = ['gpu_send_lane_gpu', 'gpu_detours_gpu', 'gpu_streams_gpu', 'gpu_words_gpu', 'gpu_pinned_gpu'];
     program = await compileProgram('gpu-transfers', [...own, ...beside], ['-w'], async (folder) => {
       await writeKernels(folder);
     });
@@ -28,5 +28,23 @@ describe('gradients and sums of a GPU, on an emulated one that does everything a
     for (const count of [sent, waited, brought, tooEarly, settledBefore, settledAfter]) {
       assert.ok((count as number) > seeds, `all ways are taken often: ${stdout}`);
     }
+  });
+
+  /** Of each copy, whether it goes by a kernel. */
+  const detours = (orders: readonly string[]): string => {
+    const { stdout, stderr } = spawnSync(program.file, { input: orders.join('\n'), encoding: 'utf8' });
+    assert.equal(stderr, '');
+    return stdout.replaceAll('\n', '');
+  };
+  const times = <T>(count: number, order: T) => Array.from({ length: count }, () => order);
+
+  it('go to the host by a kernel for fifty times once they stood behind others for long, and then are tried again', () => {
+    assert.equal(detours(times(104, 'l1')), `0${'1'.repeat(50)}0${'1'.repeat(50)}01`);
+    assert.equal(detours(['l1', ...times(53, 's1')]), `0${'1'.repeat(50)}000`);
+  });
+
+  it('go there with the others where nothing stands in their way, each target by itself', () => {
+    assert.equal(detours(times(60, 's1')), '0'.repeat(60));
+    assert.equal(detours(['l1', 's2', 's1', 's2', 's3']), '00100');
   });
 });

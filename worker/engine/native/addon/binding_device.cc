@@ -116,6 +116,12 @@ napi_value Memory(const Call& call) {
   return NumbersValue(call.env, numbers);
 }
 
+// trim(context): memory that a GPU's driver can have back goes there; nothing is under way
+napi_value Trim(const Call& call) {
+  call.context().device().Trim();
+  return Undefined(call.env);
+}
+
 // mark(context) → number of a mark in the order of the calls
 napi_value Mark(const Call& call) {
   return NumberValue(call.env, static_cast<double>(call.context().device().Mark()));
@@ -136,6 +142,7 @@ napi_value ClearMarks(const Call& call) {
 
 Functions DeviceFunctions() {
   return {
+      Function<Trim>("trim"),
       Function<Room>("room"),
       Function<Expect>("expect"),
       Function<Bring>("bring"),

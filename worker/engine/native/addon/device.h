@@ -171,6 +171,8 @@ class Device {
 
   virtual MemoryStatistics Statistics() const = 0;
   virtual void ResetPeak() = 0;
+  // Gives back memory that was taken and is not in use. Nothing is under way.
+  virtual void Trim() {}
 
  private:
   [[noreturn]] static void RefuseHere() { Refuse("this kernel of our own is for another device"); }

@@ -62,8 +62,7 @@ class GpuArrivals {
   const GpuPinned& pinned_;
   GpuEvents events_, times_;
   GpuCopyStream small_, large_;
-  // Behind the last large copy.
-  const cuda::Event large_copied_;
+  GpuQueue large_queue_;
   Ticket told_ = 0;
   std::unordered_map<Ticket, Expected> expected_;
   // How many of them are settled and have not been brought.

@@ -26,14 +26,17 @@ Device::Tickets GpuDepartures::Send(const std::vector<Part>& parts) {
   for (size_t at = 0; at < lanes.size(); at++) {
     if (lanes[at].empty()) continue;
     GpuSendLane& lane = LaneOf(at);
+    const void* const target = lanes[at].front()->to;
+    const bool by_kernel = at == kSmall && detours_.Take(target);
+    const bool is_watched = at == kSmall && !by_kernel;
+    if (is_watched) detours_.Begin();
     const cuda::Stream stream = lane.Follow();
     if (at == kFew) {
       CopyTogether(lanes[at], stream);
     } else {
-      // The bus is shared, while the engine that copies does one thing after the other.
-      const bool by_kernel = at == kSmall && !large_.IsIdle();
       for (const Part* const part : lanes[at]) Copy(*part, stream, by_kernel);
     }
+    if (is_watched) detours_.End(stream, target);
     const uint64_t number = lane.Mark();
     for (const Part* const part : lanes[at]) leaving_[part->tensor][at] = number;
     tickets[at] = number * Device::kLanes + at;

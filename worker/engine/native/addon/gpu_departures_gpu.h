@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "device.h"
+#include "gpu_detours_gpu.h"
 #include "gpu_kernels_gpu.h"
 #include "gpu_pinned_gpu.h"
 #include "gpu_send_lane_gpu.h"
@@ -22,7 +23,7 @@ class GpuDepartures {
   };
 
   GpuDepartures(cuda::Stream compute, GpuKernels& kernels, const GpuPinned& pinned)
-      : kernels_(kernels), pinned_(pinned), few_(compute), small_(compute), large_(compute) {}
+      : kernels_(kernels), pinned_(pinned), few_(compute), small_(compute), large_(compute), detours_(compute) {}
   GpuDepartures(const GpuDepartures&) = delete;
 
   Device::Tickets Send(const std::vector<Part>& parts);
@@ -44,8 +45,9 @@ class GpuDepartures {
 
   GpuKernels& kernels_;
   const GpuPinned& pinned_;
-  // Few bytes go together, by a kernel. Large copies stand behind each other; small ones do not stand behind them.
+  // Few bytes go together, by a kernel. Large copies stand behind each other; small ones do not stand behind them for long.
   GpuSendLane few_, small_, large_;
+  GpuDetours detours_;
   // By where a tensor begins: what was sent of it last, by lane.
   std::unordered_map<const char*, Numbers> leaving_;
 };

@@ -203,12 +203,12 @@ class GpuDevice : public GpuCompute {
       (void)allocator_->ClearStats();
       return;
     }
-    if (!arrivals_.IsWaiting()) {
-      Enter();
-      cuda::Check(driver_.stream_synchronize(stream_), "waiting for the GPU");
-      own_->memory().Trim();
-    }
     own_->memory().Forget();
+  }
+  void Trim() override {
+    if (own_ == nullptr) return;
+    Finish();
+    own_->memory().Trim();
   }
 
  protected:

@@ -24,7 +24,7 @@ cuda::MemoryKind Of(cuda::Device gpu) {
 GpuRange::GpuRange(const cuda::Driver& driver, cuda::Device gpu, size_t most_bytes) : driver_(driver), gpu_(gpu) {
   int can = 0;
   driver_.device_attribute(&can, cuda::kMapsMemory, gpu);
-  if (can == 0) throw Failure(TF_FAILED_PRECONDITION, "this GPU's driver cannot map memory");
+  if (can == 0) throw Failure(TF_UNIMPLEMENTED, "this GPU's driver cannot map memory");
   const cuda::MemoryKind kind = Of(gpu);
   size_t total = 0;
   cuda::Check(driver_.device_memory(&total, gpu), "asking for the GPU's memory");

@@ -11,8 +11,8 @@ namespace hayate {
 // The GPU must be the thread's whenever this is called.
 class GpuRange {
  public:
-  // Addresses for `most_bytes`, or for as much memory as the GPU has, and no memory yet. Throws Failure where the driver cannot
-  // do that.
+  // Addresses for `most_bytes`, or for as much memory as the GPU has, and no memory yet. Throws Failure UNIMPLEMENTED where the
+  // driver cannot do that.
   GpuRange(const cuda::Driver& driver, cuda::Device gpu, size_t most_bytes);
   // Nobody uses the memory any more.
   ~GpuRange();

@@ -21,7 +21,6 @@ class GpuSendLane {
   uint64_t marked() const { return marked_; }
 
   bool Arrived(uint64_t number);
-  bool IsIdle() { return Arrived(marked_); }
   void Wait(uint64_t number);
   // What is computed from now on waits for that to arrive.
   void HoldUpCompute(uint64_t number);

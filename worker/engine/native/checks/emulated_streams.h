@@ -132,7 +132,7 @@ inline hayate::cuda::Driver StreamDriver() {
     return 0;
   };
   d.event_elapsed = [](float* milliseconds, cuda::Event from, cuda::Event to) {
-    *milliseconds = static_cast<float>((*EventOf(to)->when - *EventOf(from)->when) / 1024);
+    *milliseconds = static_cast<float>((*EventOf(to)->when - *EventOf(from)->when) / 8);
     return *EventOf(from)->last && *EventOf(to)->last ? 0 : 1;
   };
   d.to_device = [](cuda::Pointer to, const void* from, size_t bytes, cuda::Stream stream) {

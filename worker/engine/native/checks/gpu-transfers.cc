@@ -110,12 +110,13 @@ class Host {
   }
 
  private:
-  static constexpr size_t kMemory = 48 << 20, kPinned = 12 << 20;
+  static constexpr size_t kMemory = 72 << 20, kPinned = 18 << 20;
 
   size_t SomeCount() {
     switch (random_() % 12) {
       case 0:
-        return (5 << 20) / sizeof(float) + random_() % 1000;  // large
+        // Large, and so large that small ones do not come behind it.
+        return (random_() % 3 == 0 ? 25 << 20 : 5 << 20) / sizeof(float) + random_() % 1000;
       case 1:
       case 2:
         return (1 << 20) / sizeof(float) + random_() % 1000;  // small
@@ -353,9 +354,36 @@ class Host {
   std::vector<Tensor> given_up_;
 };
 
+// For each order a line: whether a copy to that target takes the way of a kernel (1). Else it stands in the queue for long (l) or
+// shortly (s). Targets are digits: "l3".
+void FollowDetours() {
+  const hayate::cuda::Driver& driver = hayate::cuda::Load();
+  hayate::cuda::Stream compute = nullptr, copies = nullptr;
+  for (hayate::cuda::Stream* const stream : {&compute, &copies}) driver.stream_create(stream, 0, 0);
+  {
+    hayate::GpuDetours detours(compute);
+    char targets[10] = {};
+    for (std::string order; std::cin >> order;) {
+      const void* const target = &targets[order.at(1) - '0'];
+      const bool by_kernel = detours.Take(target);
+      std::cout << by_kernel << '\n';
+      if (by_kernel) continue;
+      detours.Begin();
+      driver.stream_synchronize(compute);
+      for (int things = order[0] == 'l' ? 100 : 1; things > 0; things--) emulated::Add(copies, [] {});
+      detours.End(copies, target);
+      driver.stream_synchronize(copies);
+    }
+  }
+}
+
 }  // namespace
 
-int main(int, char** arguments) {
+int main(int count, char** arguments) {
+  if (count == 1) {
+    FollowDetours();
+    return 0;
+  }
   Counts all;
   const unsigned first = std::stoul(arguments[1]), seeds = std::stoul(arguments[2]);
   for (unsigned seed = first; seed < first + seeds; seed++) {
