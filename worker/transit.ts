@@ -114,10 +114,11 @@ export class Transit {
       arrivals.bringArrived();
       return hasPlace && !arrivals.isComing(bucket);
     };
-    const seconds = departures.await(bucket, isOver, () => arrivals.isComingBesides(bucket));
-    // Its place is about to be free: perhaps only behind what the device waits for, whose contribution may be leaving yet.
+    let seconds = departures.await(bucket, isOver, () => arrivals.isComingBesides(bucket));
     while (arrivals.isComing(bucket)) {
-      this.#look();
+      // Its place is about to be free: perhaps only behind what the device waits for.
+      const first = arrivals.needed;
+      if (first !== undefined && first !== bucket) seconds += this.#waitFor(first);
       arrivals.bring(bucket);
     }
     return seconds;
