@@ -12,7 +12,7 @@ import type { TrainingProgram } from '../program/define.ts';
 import { buildTraining, nodeBytes, type Training } from './build.ts';
 import { loopback } from './loopback.ts';
 import { runTraining } from './run.ts';
-import { everything, plain, rectified } from './small-programs.ts';
+import { everything, plain, rectified, wide } from './small-programs.ts';
 
 /** Every sum arrives some time after it was submitted: when it has been asked for so often, or is waited for. */
 function delayed(exchange: Exchange, random: () => number): Exchange {
@@ -104,4 +104,25 @@ describe('a training on a device that lags behind, and waits for sums by itself'
       assert.ok(waits > 20, `the device waited ${waits} times`);
     });
   }
+
+  it('comes to them too where large sums come to rooms of their own, behind sums that the device waits for', async function () {
+    this.timeout(60_000);
+    for (let seed = 1; seed <= 2; seed++) {
+      const near = await build(wide, wasm);
+      const expected = await train(near, loopback(near.buckets));
+      const random = generator(seed);
+      const graph: { of?: Graph } = {};
+      const lagging = new Lagging(wasm, () => graph.of!, random);
+      const far = await build(wide, lagging.engine);
+      graph.of = far.graph;
+      const rooms = far.plan.steady.events.filter((event) => event.kind === 'fetch' && event.elements > 1 << 20);
+      assert.ok(rooms.length > 0, 'no large sum has a room');
+      const found = await train(far, delayed(loopback(far.buckets), random));
+      found.tensors.forEach(({ data }, at) =>
+        assert.ok(Buffer.from(data.buffer).equals(Buffer.from(expected.tensors[at]!.data.buffer))),
+      );
+      lagging.finish();
+      assert.ok(lagging.waits > 0);
+    }
+  });
 });

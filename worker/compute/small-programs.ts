@@ -55,6 +55,21 @@ export const rectified = defineTraining({
     }),
 });
 
+/** Nearly all memory is weights, in layers of over a million: too much for all their sums to come to their gradients' memory. */
+export const wide = defineTraining({
+  ...plain,
+  model: (tf) =>
+    tf.sequential({
+      layers: [
+        tf.layers.flatten({ inputShape: [6, 6, 1] }),
+        tf.layers.dense({ units: 1056, activation: 'relu' }),
+        ...[1, 2, 3, 4].map(() => tf.layers.dense({ units: 1056, activation: 'relu' })),
+        tf.layers.dense({ units: 3 }),
+      ],
+    }),
+  optimizer: () => ({ kind: 'sgd', learningRate: 0.05 }),
+});
+
 /** Pictures with one bright third; the class says which. */
 function* spots(seed: number, startStep: number, first: number, count: number, global: number): Generator<Batch> {
   for (let step = startStep; ; step++) {
