@@ -1,11 +1,14 @@
 """Seconds and memory of a training step in PyTorch, eager: what `npm run bench -- train` is compared with.
 
 python3 test/bench/pytorch/train.py --model resnet50 --batch 64 --precision tf32 --layout NHWC
+Several models with a batch each, precisions and layouts run one after the other in one process, and end in one document:
+python3 test/bench/pytorch/train.py --model alexnet vgg16 --batch 128 64 --precision tf32 float32 --layout NHWC NCHW
 """
 
 import argparse
 import gc
 import statistics
+import sys
 import time
 
 import torch
@@ -16,10 +19,10 @@ from torch import nn
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, choices=sorted(LEARNING_RATE))
-    parser.add_argument("--batch", type=int, required=True)
-    parser.add_argument("--precision", default="float32", choices=["float32", "tf32"])
-    parser.add_argument("--layout", default="NCHW", choices=["NCHW", "NHWC"])
+    parser.add_argument("--model", required=True, nargs="+", choices=sorted(LEARNING_RATE))
+    parser.add_argument("--batch", type=int, required=True, nargs="+", help="one for each model")
+    parser.add_argument("--precision", default=["float32"], nargs="+", choices=["float32", "tf32"])
+    parser.add_argument("--layout", default=["NCHW"], nargs="+", choices=["NCHW", "NHWC"])
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--image-size", type=int, default=224)
     parser.add_argument("--classes", type=int, default=1000)
@@ -28,11 +31,13 @@ def options():
     parser.add_argument("--windows", type=int, default=3)
     parser.add_argument("--exact-padding", action="store_true", help="the very function of the built-in program")
     asked = parser.parse_args()
-    if asked.warm_up < 5 or asked.steps < 1 or asked.windows < 1 or asked.batch < 1:
+    if len(asked.batch) != len(asked.model):
+        parser.error(f"--batch: {len(asked.batch)} for {len(asked.model)} models; give one for each")
+    if asked.warm_up < 5 or asked.steps < 1 or asked.windows < 1 or min(asked.batch) < 1:
         parser.error("--warm-up is 5 or more; --steps, --windows and --batch are 1 or more")
     if asked.device == "cuda" and not torch.cuda.is_available():
         parser.error("PyTorch sees no GPU here; give --device cpu")
-    if asked.device == "cpu" and asked.precision != "float32":
+    if asked.device == "cpu" and "tf32" in asked.precision:
         parser.error("tf32 is a format of GPUs; give --precision float32")
     return asked
 
@@ -126,11 +131,29 @@ def measure(asked, device, fused):
     }
 
 
+def runs(asked):
+    """What is asked for, once for each model, precision and layout."""
+    for model, batch in zip(asked.model, asked.batch):
+        for precision in asked.precision:
+            for layout in asked.layout:
+                one = {"model": model, "batch": batch, "precision": precision, "layout": layout}
+                yield argparse.Namespace(**(vars(asked) | one))
+
+
+def measured(one, device, fused):
+    result = measure(one, device, fused)
+    told = [one.model, one.batch, one.precision, one.layout, result["variant"]]
+    print(*told, f"{1000 * result['windowSeconds']:.2f} ms a step", file=sys.stderr, flush=True)
+    return result
+
+
 def main():
     asked = options()
-    set_precision(asked.precision)
     device = torch.device(asked.device)
-    results = [measure(asked, device, fused) for fused in (False, True)]
+    results = []
+    for one in runs(asked):
+        set_precision(one.precision)
+        results += [measured(one, device, fused) for fused in (False, True)]
     settings = {
         "model": asked.model,
         "batch": asked.batch,
