@@ -63,7 +63,7 @@ export const wide = defineTraining({
       layers: [
         tf.layers.flatten({ inputShape: [6, 6, 1] }),
         tf.layers.dense({ units: 1056, activation: 'relu' }),
-        ...[1, 2, 3, 4].map(() => tf.layers.dense({ units: 1056, activation: 'relu' })),
+        ...[1, 2, 3].map(() => tf.layers.dense({ units: 1056, activation: 'relu' })),
         tf.layers.dense({ units: 3 }),
       ],
     }),
