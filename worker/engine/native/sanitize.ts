@@ -40,10 +40,16 @@ const asanOptions = [
   'allow_user_segv_handler=1',
 ];
 
+/**
+ * Node 24 ends with `Check failed: jit_page_->allocations_.erase(addr) == 1`, or by a signal, now and then where several threads use WebAssembly and
+ * its code is collected (nodejs/node#64500). The tests here, slow as they are, met that in two of four runs, and in none of three without collection.
+ */
+const withoutCodeCollection = '--no-wasm-code-gc';
+
 /** Runs one of {@link runs}; true where it passed and no leak is ours. */
 async function runSanitized(args: readonly string[], caches: string, preload: readonly string[]): Promise<boolean> {
   const log = path.join(caches, 'report');
-  const child = spawn(process.execPath, [...args], {
+  const child = spawn(process.execPath, [withoutCodeCollection, ...args], {
     cwd: checkout,
     stdio: 'inherit',
     env: {
