@@ -46,6 +46,12 @@ describe('openOnGpu', () => {
     ]);
   });
 
+  it('says what is wrong where the driver fails at that too', () => {
+    const { open, own } = opened({}, { ...unmapped, always: true });
+    assert.throws(open, { code: 'engineMissing', message: /^the GPU cannot be used: / });
+    assert.deepEqual(own, [2 ** 24, undefined]);
+  });
+
   it('refuses where it was asked for by name, or where a limit has to be kept', () => {
     for (const env of [{ HAYATE_GPU_ALLOCATOR: 'own' }, { HAYATE_GPU_MEMORY_LIMIT_MIB: '512' }]) {
       const { open, said } = opened(env, unmapped);
@@ -59,13 +65,13 @@ describe('openOnGpu', () => {
   });
 
   it('sends to the doctor for whatever else is wrong', () => {
-    const { open } = opened(
-      {},
-      { code: 'FAILED_PRECONDITION', message: 'TensorFlow cannot use the GPU', always: true },
-    );
-    assert.throws(
-      open,
-      /^EngineError: the GPU cannot be used: TensorFlow cannot use the GPU; npm run native -- doctor/,
-    );
+    for (const code of ['FAILED_PRECONDITION', 'UNIMPLEMENTED']) {
+      const { open, said } = opened({}, { code, message: 'TensorFlow cannot use the GPU', always: true });
+      assert.throws(open, {
+        code: 'engineMissing',
+        message: /^the GPU cannot be used: TensorFlow cannot use the GPU; npm run native -- doctor/,
+      });
+      assert.deepEqual(said, []);
+    }
   });
 });

@@ -1,5 +1,5 @@
-import { type Addon, type AddonError, type Context, isAddonError } from './addon.ts';
-import { unusableGpu } from './gpu-problems.ts';
+import { type Addon, type Context, isAddonError } from './addon.ts';
+import { lacksMapping, unusableGpu } from './gpu-problems.ts';
 import { type GpuSettings, gpuEnvironment } from './gpu-settings.ts';
 import { sessionConfig } from './session-config.ts';
 
@@ -19,26 +19,24 @@ export function openOnGpu(
   say: (line: string) => void,
 ): Context {
   addon.setEnvironment(gpuEnvironment(gpu));
-  const open = (settings: GpuSettings) =>
+  const open = (allocator: GpuSettings['allocator']): Context =>
     addon.createContext(
-      sessionConfig({ opThreads: threads, gpu: settings }),
+      sessionConfig({ opThreads: threads, gpu: { ...gpu, allocator } }),
       gpuName,
       threads,
       gpu.precision === 'tf32',
       gpu.deterministic,
-      settings.allocator === 'own' ? (gpu.memoryLimitMib ?? everythingMib) : undefined,
+      allocator === 'own' ? (gpu.memoryLimitMib ?? everythingMib) : undefined,
     );
-  try {
-    return open(gpu);
-  } catch (error) {
-    if (!isAddonError(error)) throw error;
-    if (!(gpu.mayFallBack && lacksMapping(error))) throw unusableGpu(error);
-    say(`${error.message}; memory comes from the driver's allocator instead, which costs 1 to 2 % of a step's time`);
-    return open({ ...gpu, allocator: 'driver' });
-  }
-}
-
-/** The driver gives no memory at addresses that we choose, as some virtual GPUs' do not. */
-function lacksMapping({ code }: AddonError): boolean {
-  return code === 'UNIMPLEMENTED';
+  const openOrExplain = (allocator: GpuSettings['allocator'], mayFallBack: boolean): Context => {
+    try {
+      return open(allocator);
+    } catch (error) {
+      if (!isAddonError(error)) throw error;
+      if (!(mayFallBack && lacksMapping(error))) throw unusableGpu(error);
+      say(`${error.message}; memory comes from the driver's allocator instead, which costs 1 to 2 % of a step's time`);
+      return openOrExplain('driver', false);
+    }
+  };
+  return openOrExplain(gpu.allocator, gpu.mayFallBack);
 }

@@ -20,10 +20,18 @@ export function limitProblem(
   return `HAYATE_GPU_MEMORY_LIMIT_MIB is ${limitMib} and the ${gpu.name} has ${gpu.memoryMiB} MiB; set a smaller limit or none`;
 }
 
+/** The driver gives no memory at addresses that we choose, as some virtual GPUs' do not. */
+export function lacksMapping({ message }: AddonError): boolean {
+  return message.includes('cannot map memory');
+}
+
 /** Why the engine could not be opened on a GPU, from what the addon said. */
 export function unusableGpu(error: AddonError): EngineError {
   const isSeveral = /\b(?:[2-9]|[1-9]\d+) GPUs are visible/.test(error.message);
-  const isUnmapped = error.code === 'UNIMPLEMENTED';
-  const advice = isSeveral ? oneGpuAdvice : isUnmapped ? poolAdvice : 'npm run native -- doctor says what is missing';
+  const advice = isSeveral
+    ? oneGpuAdvice
+    : lacksMapping(error)
+      ? poolAdvice
+      : 'npm run native -- doctor says what is missing';
   return new EngineError('engineMissing', `the GPU cannot be used: ${error.message}; ${advice}`, { cause: error });
 }

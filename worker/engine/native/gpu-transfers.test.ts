@@ -30,6 +30,11 @@ describe('gradients and sums of a GPU, on an emulated one that does everything a
     }
   });
 
+  it('come by a queue that forgets what it has copied, though nobody asks how long it is', () => {
+    const { stdout, status } = spawnSync(program.file, ['1000'], { encoding: 'utf8' });
+    assert.deepEqual([status, Number(stdout)], [0, 1]);
+  });
+
   /** Of each copy, whether it goes by a kernel. */
   const detours = (orders: readonly string[]): string => {
     const { stdout, stderr } = spawnSync(program.file, { input: orders.join('\n'), encoding: 'utf8' });

@@ -44,6 +44,7 @@ bool GpuEvents::HasHappened(cuda::Event event) const {
 }
 
 void GpuQueue::Add(cuda::Stream stream, size_t bytes) {
+  this->bytes();  // nobody may ask for it for long, and what has been copied is forgotten then
   copies_.emplace_back(events_.Record(stream), bytes);
   bytes_ += bytes;
 }
