@@ -13,7 +13,7 @@ describe('gradients and sums of a GPU, on an emulated one that does everything a
     this.timeout(180_000);
     needHeaders(this);
     const own = ['gpu_kernels_gpu', 'best_fit', 'gpu_arrivals_gpu', 'gpu_departures_gpu', 'gpu_transfers_gpu'];
-    const beside = ['gpu_send_lane_gpu', 'gpu_detours_gpu', 'gpu_streams_gpu', 'gpu_words_gpu', 'gpu_pinned_gpu'];
+    const beside = ['gpu_send_lane_gpu', 'gpu_turns_gpu', 'gpu_streams_gpu', 'gpu_words_gpu', 'gpu_pinned_gpu'];
     program = await compileProgram('gpu-transfers', [...own, ...beside], ['-w'], async (folder) => {
       await writeKernels(folder);
     });
@@ -30,26 +30,23 @@ describe('gradients and sums of a GPU, on an emulated one that does everything a
     }
   });
 
-  it('come by a queue that forgets what it has copied, though nobody asks how long it is', () => {
-    const { stdout, status } = spawnSync(program.file, ['1000'], { encoding: 'utf8' });
-    assert.deepEqual([status, Number(stdout)], [0, 1]);
-  });
-
-  /** Of each copy, whether it goes by a kernel. */
-  const detours = (orders: readonly string[]): string => {
-    const { stdout, stderr } = spawnSync(program.file, { input: orders.join('\n'), encoding: 'utf8' });
-    assert.equal(stderr, '');
-    return stdout.replaceAll('\n', '');
+  /** What a driver is asked for by 20 MiB that come and leave again. */
+  const asked = (...refusing: string[]): string[] => {
+    const { stdout, stderr, status } = spawnSync(program.file, refusing, { encoding: 'utf8' });
+    assert.deepEqual([stderr, status], ['', 0]);
+    return stdout.trim().split('\n');
   };
-  const times = <T>(count: number, order: T) => Array.from({ length: count }, () => order);
+  const mib = 2 ** 20;
 
-  it('go to the host by a kernel for fifty times once they stood behind others for long, and then are tried again', () => {
-    assert.equal(detours(times(104, 'l1')), `0${'1'.repeat(50)}0${'1'.repeat(50)}01`);
-    assert.equal(detours(['l1', ...times(53, 's1')]), `0${'1'.repeat(50)}000`);
+  it('go in pieces where they are large, and the GPU waits before each, so that its engine turns to what is small', () => {
+    const pieces = [8, 8, 4];
+    assert.deepEqual(
+      asked(),
+      ['in', 'out'].flatMap((way) => pieces.flatMap((piece) => ['wait', `${way} ${piece * mib}`])),
+    );
   });
 
-  it('go there with the others where nothing stands in their way, each target by itself', () => {
-    assert.equal(detours(times(60, 's1')), '0'.repeat(60));
-    assert.equal(detours(['l1', 's2', 's1', 's2', 's3']), '00100');
+  it('go whole where the driver cannot wait for a word', () => {
+    assert.deepEqual(asked('refusing'), [`in ${20 * mib}`, `out ${20 * mib}`]);
   });
 });

@@ -6,21 +6,8 @@ namespace hayate {
 
 using cuda::Check;
 
-namespace {
-
-// The engine that copies to the GPU does one thing after the other, whatever streams it comes from. Behind so much, half a
-// millisecond, a small copy is done by a kernel instead (see GpuDetours).
-constexpr size_t kLongQueueBytes = 24 << 20;
-
-}  // namespace
-
-GpuArrivals::GpuArrivals(cuda::Stream compute, GpuKernels& kernels, const GpuPinned& pinned)
-    : driver_(cuda::Load()),
-      compute_(compute),
-      kernels_(kernels),
-      pinned_(pinned),
-      events_(cuda::kEventDisableTiming),
-      times_(0) {
+GpuArrivals::GpuArrivals(cuda::Stream compute)
+    : driver_(cuda::Load()), compute_(compute), events_(cuda::kEventDisableTiming), times_(0) {
   can_wait_ = driver_.write_value(small_.get(), words_.AddressOf(0), 0, 0) == cuda::kSuccess &&
               driver_.wait_value(small_.get(), words_.AddressOf(0), 0, cuda::kWaitAtLeast) == cuda::kSuccess;
 }
@@ -68,16 +55,13 @@ bool GpuArrivals::Bring(Ticket ticket, const void* from, size_t bytes) {
 }
 
 cuda::Stream GpuArrivals::Copy(const Region& to, const void* from) {
-  const bool is_small = to.bytes <= kSmallCopyBytes;
-  const cuda::Stream stream = is_small ? small_.get() : large_.get();
-  const float* const source = is_small && to.bytes % sizeof(float) == 0 ? pinned_.OnGpu(from, to.bytes) : nullptr;
-  if (source != nullptr && large_queue_.bytes() > kLongQueueBytes) {
-    kernels_.Copy(source, reinterpret_cast<float*>(to.start), to.bytes / sizeof(float), stream);
-    return stream;
+  const auto start = reinterpret_cast<cuda::Pointer>(to.start);
+  if (to.bytes > kSmallCopyBytes) {
+    turns_.ToDevice(start, from, to.bytes, large_.get());
+    return large_.get();
   }
-  Check(driver_.to_device(reinterpret_cast<cuda::Pointer>(to.start), from, to.bytes, stream), "receiving on the GPU");
-  if (!is_small) large_queue_.Add(stream, to.bytes);
-  return stream;
+  Check(driver_.to_device(start, from, to.bytes, small_.get()), "receiving on the GPU");
+  return small_.get();
 }
 
 bool GpuArrivals::Settle(Ticket ticket) {

@@ -8,9 +8,8 @@
 #include <utility>
 
 #include "device.h"
-#include "gpu_kernels_gpu.h"
-#include "gpu_pinned_gpu.h"
 #include "gpu_streams_gpu.h"
+#include "gpu_turns_gpu.h"
 #include "gpu_words_gpu.h"
 
 namespace hayate {
@@ -20,7 +19,7 @@ class GpuArrivals {
   using Hold = std::function<void()>;
 
   // `compute` is the stream that tensors are computed on.
-  GpuArrivals(cuda::Stream compute, GpuKernels& kernels, const GpuPinned& pinned);
+  explicit GpuArrivals(cuda::Stream compute);
   ~GpuArrivals();
   GpuArrivals(const GpuArrivals&) = delete;
 
@@ -58,11 +57,9 @@ class GpuArrivals {
 
   const cuda::Driver& driver_;
   const cuda::Stream compute_;
-  GpuKernels& kernels_;
-  const GpuPinned& pinned_;
   GpuEvents events_, times_;
   GpuCopyStream small_, large_;
-  GpuQueue large_queue_;
+  GpuTurns turns_;
   Ticket told_ = 0;
   std::unordered_map<Ticket, Expected> expected_;
   // How many of them are settled and have not been brought.

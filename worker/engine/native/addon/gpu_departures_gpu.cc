@@ -26,17 +26,12 @@ Device::Tickets GpuDepartures::Send(const std::vector<Part>& parts) {
   for (size_t at = 0; at < lanes.size(); at++) {
     if (lanes[at].empty()) continue;
     GpuSendLane& lane = LaneOf(at);
-    const void* const target = lanes[at].front()->to;
-    const bool by_kernel = at == kSmall && detours_.Take(target);
-    const bool is_watched = at == kSmall && !by_kernel;
-    if (is_watched) detours_.Begin();
     const cuda::Stream stream = lane.Follow();
     if (at == kFew) {
       CopyTogether(lanes[at], stream);
     } else {
-      for (const Part* const part : lanes[at]) Copy(*part, stream, by_kernel);
+      for (const Part* const part : lanes[at]) Copy(*part, stream);
     }
-    if (is_watched) detours_.End(stream, target);
     const uint64_t number = lane.Mark();
     for (const Part* const part : lanes[at]) leaving_[part->tensor][at] = number;
     tickets[at] = number * Device::kLanes + at;
@@ -44,15 +39,10 @@ Device::Tickets GpuDepartures::Send(const std::vector<Part>& parts) {
   return tickets;
 }
 
-void GpuDepartures::Copy(const Part& part, cuda::Stream stream, bool by_kernel) {
-  const size_t bytes = part.from.bytes;
-  float* const target = by_kernel && bytes % sizeof(float) == 0 ? pinned_.OnGpu(part.to, bytes) : nullptr;
-  if (target != nullptr) {
-    kernels_.Copy(reinterpret_cast<const float*>(part.from.start), target, bytes / sizeof(float), stream);
-    return;
-  }
+void GpuDepartures::Copy(const Part& part, cuda::Stream stream) {
   const auto start = reinterpret_cast<cuda::Pointer>(part.from.start);
-  Check(cuda::Load().to_host(part.to, start, bytes, stream), "sending from the GPU");
+  if (part.from.bytes > kSmallCopyBytes) return turns_.ToHost(part.to, start, part.from.bytes, stream);
+  Check(cuda::Load().to_host(part.to, start, part.from.bytes, stream), "sending from the GPU");
 }
 
 void GpuDepartures::CopyTogether(const std::vector<const Part*>& parts, cuda::Stream stream) {

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "device.h"
-#include "gpu_detours_gpu.h"
 #include "gpu_kernels_gpu.h"
 #include "gpu_pinned_gpu.h"
 #include "gpu_send_lane_gpu.h"
+#include "gpu_turns_gpu.h"
 
 namespace hayate {
 
@@ -23,7 +23,7 @@ class GpuDepartures {
   };
 
   GpuDepartures(cuda::Stream compute, GpuKernels& kernels, const GpuPinned& pinned)
-      : kernels_(kernels), pinned_(pinned), few_(compute), small_(compute), large_(compute), detours_(compute) {}
+      : kernels_(kernels), pinned_(pinned), few_(compute), small_(compute), large_(compute) {}
   GpuDepartures(const GpuDepartures&) = delete;
 
   Device::Tickets Send(const std::vector<Part>& parts);
@@ -40,14 +40,14 @@ class GpuDepartures {
   static constexpr size_t kFew = 0, kSmall = 1, kLarge = 2;
   GpuSendLane& LaneOf(size_t at) { return at == kFew ? few_ : at == kSmall ? small_ : large_; }
   size_t LaneFor(const Part& part) const;
-  void Copy(const Part& part, cuda::Stream stream, bool by_kernel);
+  void Copy(const Part& part, cuda::Stream stream);
   void CopyTogether(const std::vector<const Part*>& parts, cuda::Stream stream);
 
   GpuKernels& kernels_;
   const GpuPinned& pinned_;
-  // Few bytes go together, by a kernel. Large copies stand behind each other; small ones do not stand behind them for long.
+  // Few bytes go together, by a kernel. Large copies stand behind each other, and let small ones in between.
   GpuSendLane few_, small_, large_;
-  GpuDetours detours_;
+  GpuTurns turns_;
   // By where a tensor begins: what was sent of it last, by lane.
   std::unordered_map<const char*, Numbers> leaving_;
 };

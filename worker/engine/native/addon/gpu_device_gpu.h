@@ -38,7 +38,7 @@ class GpuDevice : public GpuCompute {
         own_(std::move(own)),
         transfers_(stream),
         departures_(stream, kernels_, pinned_),
-        arrivals_(stream, kernels_, pinned_),
+        arrivals_(stream),
         clock_(stream) {
     void* word = nullptr;
     cuda::Check(driver_.host_allocate(&word, sizeof(int), cuda::kHostPortable | cuda::kHostMapped), "allocating");

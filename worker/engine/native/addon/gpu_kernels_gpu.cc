@@ -93,12 +93,6 @@ void GpuKernels::Send(const SendBatch& batch, unsigned blocks, cuda::Stream stre
   Launch("send", {blocks, 1, kThreads, 1, 0}, {A(batch)}, stream);
 }
 
-void GpuKernels::Copy(const float* from, float* to, size_t elements, cuda::Stream stream) {
-  SendBatch batch{};
-  batch.entries[batch.count++] = {from, to, static_cast<unsigned>(elements), 0};
-  Send(batch, BlocksFor(elements), stream);
-}
-
 void GpuKernels::AddBias(float* values, const float* bias, int64_t outer, int64_t channels, int64_t inner, bool relu) {
   const int64_t length = outer * channels * inner, planes = outer * channels;
   if (length == 0) return;

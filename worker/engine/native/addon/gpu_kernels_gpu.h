@@ -57,7 +57,6 @@ class GpuKernels {
   void Update(const char* kernel, const UpdateBatch& batch, unsigned blocks);
   // On another stream.
   void Send(const SendBatch& batch, unsigned blocks, cuda::Stream stream);
-  void Copy(const float* from, float* to, size_t elements, cuda::Stream stream);
 
   // As Device::Apply.
   void Apply(Elementwise op, const float* a, const float* b, bool is_scalar, float* target, int64_t length);

@@ -7,9 +7,6 @@
 
 namespace hayate {
 
-// A copy up to this size is small: it does not stand behind larger ones for long.
-inline constexpr size_t kSmallCopyBytes = 4 << 20;
-
 class GpuPinned {
  public:
   GpuPinned() : driver_(cuda::Load()) {}

@@ -43,19 +43,4 @@ bool GpuEvents::HasHappened(cuda::Event event) const {
   return result != cuda::kNotReady;
 }
 
-void GpuQueue::Add(cuda::Stream stream, size_t bytes) {
-  this->bytes();  // nobody may ask for it for long, and what has been copied is forgotten then
-  copies_.emplace_back(events_.Record(stream), bytes);
-  bytes_ += bytes;
-}
-
-size_t GpuQueue::bytes() {
-  while (!copies_.empty() && events_.HasHappened(copies_.front().first)) {
-    events_.GiveBack(copies_.front().first);
-    bytes_ -= copies_.front().second;
-    copies_.pop_front();
-  }
-  return bytes_;
-}
-
 }  // namespace hayate

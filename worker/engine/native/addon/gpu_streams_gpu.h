@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
-#include <utility>
 #include <vector>
 
 #include "cuda_driver_gpu.h"
@@ -44,22 +42,6 @@ class GpuEvents {
   const cuda::Driver& driver_;
   const unsigned flags_;
   std::vector<cuda::Event> made_, spare_;
-};
-
-// Copies of one stream, one behind the other.
-class GpuQueue {
- public:
-  GpuQueue() : events_(cuda::kEventDisableTiming) {}
-
-  // The last that was asked of the stream.
-  void Add(cuda::Stream stream, size_t bytes);
-  // Of all that have not been copied.
-  size_t bytes();
-
- private:
-  GpuEvents events_;
-  std::deque<std::pair<cuda::Event, size_t>> copies_;
-  size_t bytes_ = 0;
 };
 
 }  // namespace hayate

@@ -280,7 +280,9 @@ void Updates(GpuKernels& gpu) {
 
 void Copies(GpuKernels& gpu) {
   const Floats from = Random(10001), to(10001);
-  gpu.Copy(from.data, to.data, 10001, nullptr);
+  hayate::SendBatch batch{};
+  batch.entries[batch.count++] = {from.data, to.data, 10001, 0};
+  gpu.Send(batch, hayate::BlocksFor(10001), nullptr);
   Compare("send", to, from, 10001);
   const hayate::Convolution c{hayate::Product::kFilterGradient, 0, 2, 5, 4, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 1};
   const Floats image = Random(2 * 5 * 4 * 3), padded(2 * 8 * 5 * 3, 9);

@@ -15,7 +15,31 @@
 #include "../addon/gpu_transfers_gpu.h"
 #include "emulated_streams.h"
 
-hayate::cuda::Driver hayate::cuda::Emulated() { return emulated::StreamDriver(); }
+namespace {
+
+bool told = false, refuses_waits = false;
+const hayate::cuda::Driver plain = emulated::StreamDriver();
+
+}  // namespace
+
+// As it is, but it may say what is asked of it, and refuse to wait for words.
+hayate::cuda::Driver hayate::cuda::Emulated() {
+  Driver d = streams;
+  d.wait_value = [](Stream stream, Pointer word, unsigned value, unsigned how) {
+    if (refuses_waits) return 801;
+    if (told) std::cout << "wait\n";
+    return plain.wait_value(stream, word, value, how);
+  };
+  d.to_device = [](Pointer to, const void* from, size_t bytes, Stream stream) {
+    if (told) std::cout << "in " << bytes << '\n';
+    return plain.to_device(to, from, bytes, stream);
+  };
+  d.to_host = [](void* to, Pointer from, size_t bytes, Stream stream) {
+    if (told) std::cout << "out " << bytes << '\n';
+    return plain.to_host(to, from, bytes, stream);
+  };
+  return d;
+}
 
 namespace {
 
@@ -72,11 +96,11 @@ class Host {
     pinned_numbers_.resize(kPinned);
     kernels_ = std::make_unique<hayate::GpuKernels>(0, compute_);
     pinned_ = std::make_unique<hayate::GpuPinned>();
-    // One half is page-locked, and small copies of it may go by kernels.
+    // One half is page-locked, and few bytes of it may go by kernels.
     pinned_->Pin(pinned_numbers_.data(), kPinned / 2 * sizeof(float));
     transfers_ = std::make_unique<hayate::GpuTransfers>(compute_);
     departures_ = std::make_unique<hayate::GpuDepartures>(compute_, *kernels_, *pinned_);
-    arrivals_ = std::make_unique<hayate::GpuArrivals>(compute_, *kernels_, *pinned_);
+    arrivals_ = std::make_unique<hayate::GpuArrivals>(compute_);
   }
 
   ~Host() {
@@ -115,7 +139,7 @@ class Host {
   size_t SomeCount() {
     switch (random_() % 12) {
       case 0:
-        // Large, and so large that small ones do not come behind it.
+        // Large, in one piece and in several.
         return (random_() % 3 == 0 ? 25 << 20 : 5 << 20) / sizeof(float) + random_() % 1000;
       case 1:
       case 2:
@@ -354,50 +378,30 @@ class Host {
   std::vector<Tensor> given_up_;
 };
 
-// For each order a line: whether a copy to that target takes the way of a kernel (1). Else it stands in the queue for long (l) or
-// shortly (s). Targets are digits: "l3".
-void FollowDetours() {
-  const hayate::cuda::Driver& driver = hayate::cuda::Load();
-  hayate::cuda::Stream compute = nullptr, copies = nullptr;
-  for (hayate::cuda::Stream* const stream : {&compute, &copies}) driver.stream_create(stream, 0, 0);
-  {
-    hayate::GpuDetours detours(compute);
-    char targets[10] = {};
-    for (std::string order; std::cin >> order;) {
-      const void* const target = &targets[order.at(1) - '0'];
-      const bool by_kernel = detours.Take(target);
-      std::cout << by_kernel << '\n';
-      if (by_kernel) continue;
-      detours.Begin();
-      driver.stream_synchronize(compute);
-      for (int things = order[0] == 'l' ? 100 : 1; things > 0; things--) emulated::Add(copies, [] {});
-      detours.End(copies, target);
-      driver.stream_synchronize(copies);
-    }
-  }
-}
-
-// Events that a queue makes for so many copies, each of which is done before the next one.
-size_t EventsFor(unsigned copies) {
-  const hayate::cuda::Driver& driver = hayate::cuda::Load();
+// A stream of a driver that can wait for a word, or cannot, and what a large copy each way asks of it: a line for each thing.
+void Turns(bool can_wait) {
+  std::vector<float> host(5 << 20), gpu(host.size());
+  Fill(host.data(), host.size(), 1);
   hayate::cuda::Stream stream = nullptr;
-  driver.stream_create(&stream, 0, 0);
-  hayate::GpuQueue queue;
-  const size_t before = emulated::events_made;
-  for (unsigned at = 0; at < copies; at++) {
-    queue.Add(stream, 1);
-    driver.stream_synchronize(stream);
-  }
-  if (queue.bytes() != 0) Fail("a queue holds what has been copied");
-  return emulated::events_made - before;
+  hayate::cuda::Load().stream_create(&stream, 0, 0);
+  told = true;
+  refuses_waits = !can_wait;
+  hayate::GpuTurns turns;
+  const auto on_gpu = reinterpret_cast<hayate::cuda::Pointer>(gpu.data());
+  turns.ToDevice(on_gpu, host.data(), host.size() * sizeof(float), stream);
+  hayate::cuda::Load().stream_synchronize(stream);
+  Expect(gpu.data(), gpu.size(), 1, "a large copy");
+  host.assign(host.size(), 0);
+  turns.ToHost(host.data(), on_gpu, host.size() * sizeof(float), stream);
+  hayate::cuda::Load().stream_synchronize(stream);
+  Expect(host.data(), host.size(), 1, "a large copy");
 }
 
 }  // namespace
 
 int main(int count, char** arguments) {
   if (count < 3) {
-    if (count == 1) FollowDetours();
-    if (count == 2) std::cout << EventsFor(std::stoul(arguments[1])) << '\n';
+    Turns(count == 1);
     return 0;
   }
   Counts all;

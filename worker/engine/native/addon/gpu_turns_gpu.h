@@ -1,0 +1,40 @@
+// Large copies that let small ones in between.
+#pragma once
+
+#include <cstddef>
+
+#include "cuda_driver_gpu.h"
+
+namespace hayate {
+
+// A copy up to this size is small.
+inline constexpr size_t kSmallCopyBytes = 4 << 20;
+
+// The engine that copies goes on with one stream as long as there is anything to do in it: on an H200 1 MiB that was ready 1 ms
+// after a copy of 256 MiB had begun stood behind it for 4 ms, whatever the priorities of their streams. Where the other
+// stream has to wait, even for what has happened long ago, the engine turns to the next one. So a large copy is done in pieces
+// with such a wait before each: 0.2 ms then, for 4 % of the speed of the large one (pieces of 32 MiB: 0.4 ms and 2 %). A kernel
+// that copies would start at once, but takes room from those that compute while it waits for the bus: with those ResNet-50's steps took
+// 6 % longer, and VGG-16's 3 %.
+class GpuTurns {
+ public:
+  GpuTurns();
+  ~GpuTurns();
+  GpuTurns(const GpuTurns&) = delete;
+
+  void ToHost(void* to, cuda::Pointer from, size_t bytes, cuda::Stream stream);
+  void ToDevice(cuda::Pointer to, const void* from, size_t bytes, cuda::Stream stream);
+
+ private:
+  // How much of that many bytes is to be copied next.
+  size_t Piece(size_t bytes, cuda::Stream stream);
+
+  const cuda::Driver& driver_;
+  // A word of page-locked memory that is 0 for ever, and where the GPU sees it.
+  void* word_ = nullptr;
+  cuda::Pointer on_gpu_ = 0;
+  // Some drivers cannot wait for a word; then copies are whole.
+  bool can_wait_ = true;
+};
+
+}  // namespace hayate
