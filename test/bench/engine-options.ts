@@ -1,4 +1,5 @@
-import type { EngineSettings } from '../../worker/engine/engine.ts';
+import { type Engine, EngineError, type EngineSettings } from '../../worker/engine/engine.ts';
+import { openEngine } from '../../worker/engine/open.ts';
 
 /** Options that say where and how precisely is computed, for node:util's parseArgs. */
 export const engineOptions = {
@@ -21,4 +22,14 @@ export function engineSettings(values: { device: string; precision: string }): E
   }
   if (precision === 'tf32' && device === 'cpu') throw new RangeError('--precision tf32 is for GPUs; add --device gpu');
   return { device, precision };
+}
+
+/** Opens what was asked for. Throws RangeError where it is missing here. */
+export async function openAsked(name: 'wasm' | 'native', settings: EngineSettings): Promise<Engine> {
+  try {
+    return await openEngine(name, settings);
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.code !== 'engineMissing') throw error;
+    throw new RangeError(`--engine ${name}: ${error.message}`, { cause: error });
+  }
 }

@@ -1,7 +1,10 @@
+import { EngineError } from '../../worker/engine/engine.ts';
+
 /** `npm run bench -- NAME [options] [--json]` */
 const benches: Readonly<Record<string, () => Promise<{ run: (argv: string[]) => Promise<void> }>>> = {
   allreduce: () => import('./allreduce.ts'),
   compare: () => import('./compare.ts'),
+  copies: () => import('./copies.ts'),
   memory: () => import('./memory.ts'),
   'stock-setup': () => import('./stock-tensorflow/setup.ts'),
   train: () => import('./train.ts'),
@@ -19,6 +22,6 @@ try {
   await (await bench()).run(options);
 } catch (error) {
   const isUsage = error instanceof RangeError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS');
-  console.error(isUsage === true ? (error as Error).message : error);
+  console.error(isUsage === true || error instanceof EngineError ? (error as Error).message : error);
   process.exit(isUsage === true ? 2 : 1);
 }

@@ -1,10 +1,10 @@
 import { buildTraining } from '../../worker/compute/build.ts';
 import type { Layout } from '../../worker/compute/choose-layout.ts';
-import { type Engine, EngineError, type EngineSettings } from '../../worker/engine/engine.ts';
-import { openEngine } from '../../worker/engine/open.ts';
+import type { EngineSettings } from '../../worker/engine/engine.ts';
 import { stockPeakBytes } from '../../worker/graph/stock.ts';
 import type { Reuse } from '../../worker/memory/measured-reuse.ts';
 import { median } from './document.ts';
+import { openAsked } from './engine-options.ts';
 import { mostWasmBytes, type trainingOf } from './models.ts';
 import { type Profile, Profiler } from './profile.ts';
 import { withResidentBatch } from './resident-batch.ts';
@@ -73,7 +73,7 @@ export function measure(asked: Asked): Promise<Measured> {
 }
 
 async function ours(asked: Asked, name: 'wasm' | 'native'): Promise<Measured> {
-  const real = await open(name, asked);
+  const real = await openAsked(name, asked);
   const profiler = asked.isProfiling ? new Profiler(real) : undefined;
   const opened = { program: asked.program, engine: profiler?.engine ?? real };
   const { program, engine } = asked.isBatchResident ? withResidentBatch(opened) : opened;
@@ -106,15 +106,6 @@ async function ours(asked: Asked, name: 'wasm' | 'native'): Promise<Measured> {
     ...(training.layout && { layout: training.layout }),
     ...(profile && { profile }),
   };
-}
-
-async function open(name: 'wasm' | 'native', settings: EngineSettings): Promise<Engine> {
-  try {
-    return await openEngine(name, settings);
-  } catch (error) {
-    if (!(error instanceof EngineError) || error.code !== 'engineMissing') throw error;
-    throw new RangeError(`--engine ${name}: ${error.message}`, { cause: error });
-  }
 }
 
 async function stock(asked: Asked): Promise<Measured> {
