@@ -33,6 +33,7 @@ Driver FindAll() {
   library.Find("cuMemcpyHtoDAsync_v2", &d.to_device);
   library.Find("cuMemcpyDtoHAsync_v2", &d.to_host);
   library.Find("cuMemcpyDtoDAsync_v2", &d.on_device);
+  library.Find("cuMemsetD32Async", &d.fill);
   library.Find("cuMemAlloc_v2", &d.memory_allocate);
   library.Find("cuMemFree_v2", &d.memory_free);
   library.Find("cuDeviceTotalMem_v2", &d.device_memory);

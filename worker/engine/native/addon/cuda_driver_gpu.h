@@ -71,6 +71,7 @@ struct Driver {
   Result (*to_device)(Pointer, const void*, size_t, Stream);
   Result (*to_host)(void*, Pointer, size_t, Stream);
   Result (*on_device)(Pointer, Pointer, size_t, Stream);
+  Result (*fill)(Pointer, unsigned, size_t, Stream);  // with as many words of 32 bits
   Result (*memory_allocate)(Pointer*, size_t);
   Result (*memory_free)(Pointer);
   Result (*device_memory)(size_t*, Device);

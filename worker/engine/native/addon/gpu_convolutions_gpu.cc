@@ -133,7 +133,8 @@ GpuConvolutions::~GpuConvolutions() {
   library_.destroy(handle_);
 }
 
-std::vector<GpuConvolutions::Algorithm> GpuConvolutions::Propose(const Convolution& convolution) const {
+std::vector<GpuConvolutions::Algorithm> GpuConvolutions::Propose(const Convolution& convolution,
+                                                                 const Workspaces& workspaces) {
   const Descriptor operation = Operation(convolution);
   Descriptor graph(cudnn::kGraphDescriptor);
   graph.SetDescriptor(cudnn::kGraphOperations, operation);
@@ -141,6 +142,8 @@ std::vector<GpuConvolutions::Algorithm> GpuConvolutions::Propose(const Convoluti
   graph.Finalize("describing a convolution");
   std::vector<Algorithm> found;
   if (IsMatrixProduct(convolution)) found.push_back({{0, 0}, std::nullopt});
+  std::optional<GpuPrecision> float32;
+  if (!precision_.tf32) float32.emplace(convolution, stream_, workspaces.take, workspaces.give);
   for (const int mode : {cudnn::kHeuristicsA, cudnn::kHeuristicsFallback}) {
     for (const Descriptor& configuration : Configurations(graph, mode)) {
       if (found.size() == kMostAlgorithms) break;
@@ -152,10 +155,23 @@ std::vector<GpuConvolutions::Algorithm> GpuConvolutions::Propose(const Convoluti
       int64_t bytes = 0, count = 0;
       cudnn::Check(library_.get(plan.raw(), cudnn::kPlanWorkspace, cudnn::kInt64Value, 1, &count, &bytes),
                    "asking for a workspace");
-      found.push_back({{0, bytes}, std::move(plan)});
+      Algorithm algorithm{{0, bytes}, std::move(plan)};
+      if (float32 && !IsInFloat32(convolution, algorithm, *float32, workspaces)) continue;
+      found.push_back(std::move(algorithm));
     }
   }
   return found;
+}
+
+bool GpuConvolutions::IsInFloat32(const Convolution& convolution, const Algorithm& algorithm, GpuPrecision& precision,
+                                  const Workspaces& workspaces) {
+  const size_t bytes = algorithm.cost.workspace_bytes;
+  void* const workspace = bytes == 0 ? nullptr : workspaces.take(bytes);
+  if (bytes > 0 && workspace == nullptr) return false;
+  const bool is_kept =
+      precision.IsKept([&](const Tensors& tensors) { return Execute(convolution, algorithm, tensors, workspace); });
+  if (workspace != nullptr) workspaces.give(workspace);
+  return is_kept;
 }
 
 bool GpuConvolutions::Execute(const Convolution& convolution, const Algorithm& algorithm, const Tensors& tensors,
@@ -214,7 +230,7 @@ const std::vector<GpuConvolutions::Algorithm>& GpuConvolutions::Known(const Conv
   std::memcpy(key.data(), &convolution, sizeof(convolution));
   const auto known = known_.find(key);
   if (known != known_.end()) return known->second;
-  std::vector<Algorithm> found = Propose(convolution);
+  std::vector<Algorithm> found = Propose(convolution, workspaces);
   if (!precision_.deterministic) Time(convolution, &found, tensors(), workspaces);
   return known_.emplace(key, std::move(found)).first->second;
 }

@@ -12,6 +12,7 @@
 #include "convolution.h"
 #include "cublas_gpu.h"
 #include "cudnn_gpu.h"
+#include "gpu_precision_gpu.h"
 
 namespace hayate {
 
@@ -52,7 +53,10 @@ class GpuConvolutions {
   const std::vector<Algorithm>& Known(const Convolution& convolution, const std::function<Tensors()>& tensors,
                                       const Workspaces& workspaces);
 
-  std::vector<Algorithm> Propose(const Convolution& convolution) const;
+  std::vector<Algorithm> Propose(const Convolution& convolution, const Workspaces& workspaces);
+  // Does it on memory of its own.
+  bool IsInFloat32(const Convolution& convolution, const Algorithm& algorithm, GpuPrecision& precision,
+                   const Workspaces& workspaces);
   void Time(const Convolution& convolution, std::vector<Algorithm>* algorithms, const Tensors& tensors,
             const Workspaces& workspaces);
   bool Execute(const Convolution& convolution, const Algorithm& algorithm, const Tensors& tensors, void* workspace);

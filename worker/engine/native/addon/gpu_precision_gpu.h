@@ -1,0 +1,42 @@
+// Whether algorithms of cuDNN compute in float32 when they are asked to.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "cuda_driver_gpu.h"
+#include "precision_probe.h"
+
+namespace hayate {
+
+// What an algorithm says of itself is not enough: for VGG-16's layers cuDNN 9.28 has some that round factors to TF32
+// and do not note that they use tensor cores, whose filter gradients were off by 5e-4 of the largest number.
+class GpuPrecision {
+ public:
+  // Memory for a while; nullptr where there is none.
+  using Take = std::function<void*(size_t)>;
+  using Give = std::function<void(void*)>;
+
+  // Takes memory for the tensors of a convolution. Throws Failure RESOURCE_EXHAUSTED where there is none.
+  GpuPrecision(const Convolution& convolution, cuda::Stream stream, const Take& take, Give give);
+  ~GpuPrecision();
+  GpuPrecision(const GpuPrecision&) = delete;
+
+  // `run` computes the convolution of these tensors; false where it cannot.
+  bool IsKept(const std::function<bool(const ConvolutionTensors&)>& run);
+
+ private:
+  void Fill(float* tensor, int64_t elements, float number);
+  float* Product() const;
+
+  const Convolution convolution_;
+  const cuda::Driver& driver_;
+  const cuda::Stream stream_;
+  const Give give_;
+  const std::optional<PrecisionProbe> probe_;
+  std::vector<void*> taken_;
+  ConvolutionTensors tensors_{};
+};
+
+}  // namespace hayate
