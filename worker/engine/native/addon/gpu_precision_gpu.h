@@ -10,8 +10,8 @@
 
 namespace hayate {
 
-// What an algorithm says of itself is not enough: for VGG-16's layers cuDNN 9.28 has some that round factors to TF32
-// and do not note that they use tensor cores, whose filter gradients were off by 5e-4 of the largest number.
+// What an algorithm says of itself is not enough: cuDNN 9.28 has one for filter gradients of pictures with one channel, as in
+// mnist's first layer, that does not note that it uses tensor cores, and was off by 5e-4 of the largest number.
 class GpuPrecision {
  public:
   // Memory for a while; nullptr where there is none.
