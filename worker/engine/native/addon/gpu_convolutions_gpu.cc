@@ -143,7 +143,7 @@ std::vector<GpuConvolutions::Algorithm> GpuConvolutions::Propose(const Convoluti
   std::vector<Algorithm> found;
   if (IsMatrixProduct(convolution)) found.push_back({{0, 0}, std::nullopt});
   std::optional<GpuPrecision> float32;
-  if (!precision_.tf32) float32.emplace(convolution, stream_, workspaces.take, workspaces.give);
+  if (!precision_.tf32) float32.emplace(convolution, driver_, stream_, workspaces.take, workspaces.give);
   for (const int mode : {cudnn::kHeuristicsA, cudnn::kHeuristicsFallback}) {
     for (const Descriptor& configuration : Configurations(graph, mode)) {
       if (found.size() == kMostAlgorithms) break;

@@ -10,9 +10,10 @@ namespace hayate {
 
 using cuda::Check;
 
-GpuPrecision::GpuPrecision(const Convolution& convolution, cuda::Stream stream, const Take& take, Give give)
+GpuPrecision::GpuPrecision(const Convolution& convolution, const cuda::Driver& driver, cuda::Stream stream,
+                           const Take& take, Give give)
     : convolution_(convolution),
-      driver_(cuda::Load()),
+      driver_(driver),
       stream_(stream),
       give_(std::move(give)),
       probe_(ProbeOf(convolution)) {
@@ -20,15 +21,16 @@ GpuPrecision::GpuPrecision(const Convolution& convolution, cuda::Stream stream, 
   const auto numbers = [&](int64_t count) {
     void* const memory = take(count * sizeof(float));
     if (memory == nullptr) {
-      for (void* const other : taken_) give_(other);
-      throw Failure(TF_RESOURCE_EXHAUSTED, "no memory on the GPU to try convolutions");
+      probe_.reset();
+    } else {
+      taken_.push_back(memory);
     }
-    taken_.push_back(memory);
     return static_cast<float*>(memory);
   };
   const int64_t image = convolution.ImageElements(), filter = convolution.FilterElements(),
                 upstream = convolution.UpstreamElements();
   tensors_ = {numbers(image), numbers(filter), numbers(upstream)};
+  if (!probe_) return;
   const bool is_filter_gradient = convolution.product == Product::kFilterGradient;
   float* const one = is_filter_gradient ? tensors_.upstream : tensors_.filter;
   Fill(one, is_filter_gradient ? upstream : filter, 0);

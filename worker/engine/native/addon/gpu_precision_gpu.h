@@ -18,8 +18,10 @@ class GpuPrecision {
   using Take = std::function<void*(size_t)>;
   using Give = std::function<void(void*)>;
 
-  // Takes memory for the tensors of a convolution. Throws Failure RESOURCE_EXHAUSTED where there is none.
-  GpuPrecision(const Convolution& convolution, cuda::Stream stream, const Take& take, Give give);
+  // Takes memory for the tensors of a convolution. Where there is too little, nothing is tried: evaluation, which meets convolutions
+  // that nobody has planned for, shall not fail for that.
+  GpuPrecision(const Convolution& convolution, const cuda::Driver& driver, cuda::Stream stream, const Take& take,
+               Give give);
   ~GpuPrecision();
   GpuPrecision(const GpuPrecision&) = delete;
 
@@ -34,7 +36,7 @@ class GpuPrecision {
   const cuda::Driver& driver_;
   const cuda::Stream stream_;
   const Give give_;
-  const std::optional<PrecisionProbe> probe_;
+  std::optional<PrecisionProbe> probe_;
   std::vector<void*> taken_;
   ConvolutionTensors tensors_{};
 };
