@@ -10,16 +10,16 @@
 
 namespace hayate {
 
-// What an algorithm says of itself is not enough: cuDNN 9.28 has one for filter gradients of pictures with one channel, as in
-// mnist's first layer, that does not note that it uses tensor cores, and was off by 5e-4 of the largest number.
+// What an algorithm says of itself is not enough: cuDNN 9.28 has one for filter gradients of pictures with one channel, as
+// in mnist's first layer, that does not note that it uses tensor cores, and was off by 5e-4 of the largest number.
 class GpuPrecision {
  public:
   // Memory for a while; nullptr where there is none.
   using Take = std::function<void*(size_t)>;
   using Give = std::function<void(void*)>;
 
-  // Takes memory for the tensors of a convolution. Where there is too little, nothing is tried: evaluation, which meets convolutions
-  // that nobody has planned for, shall not fail for that.
+  // Takes memory for the tensors of a convolution. Where there is too little, nothing is tried: evaluation, which meets
+  // convolutions that nobody has planned for, shall not fail for that.
   GpuPrecision(const Convolution& convolution, const cuda::Driver& driver, cuda::Stream stream, const Take& take,
                Give give);
   ~GpuPrecision();

@@ -10,12 +10,12 @@ namespace hayate {
 // A copy up to this size is small.
 inline constexpr size_t kSmallCopyBytes = 4 << 20;
 
-// The engine that copies goes on with one stream as long as there is anything to do in it: on an H200 1 MiB that was ready 1 ms
-// after a copy of 256 MiB had begun stood behind it for 4 ms, whatever the priorities of their streams. Where the other
-// stream has to wait, even for what has happened long ago, the engine turns to the next one. So a large copy is done in pieces
-// with such a wait before each: 0.2 ms then, for 4 % of the speed of the large one (pieces of 32 MiB: 0.4 ms and 2 %). A kernel
-// that copies would start at once, but takes room from those that compute while it waits for the bus: with those ResNet-50's steps took
-// 6 % longer, and VGG-16's 3 %.
+// The engine that copies goes on with one stream as long as there is anything to do in it: on an H200 1 MiB that was ready
+// 1 ms after a copy of 256 MiB had begun stood behind it for 4 ms, whatever the priorities of their streams. Where the other
+// stream has to wait, even for what has happened long ago, the engine turns to the next one. So a large copy is done in
+// pieces with such a wait before each: 0.2 ms then, for 4 % of the speed of the large one (pieces of 32 MiB: 0.4 ms and
+// 2 %). A kernel that copies would start at once, but takes room from those that compute while it waits for the bus: with
+// those ResNet-50's steps took 7 % longer, and VGG-16's 3 %.
 class GpuTurns {
  public:
   GpuTurns();

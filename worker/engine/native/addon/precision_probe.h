@@ -8,8 +8,9 @@
 
 namespace hayate {
 
-// One of the two factors is kProbed everywhere, the other one 0 but for a single 1: at one place of the product there is kProbed
-// alone then, whatever order sums are taken in. The factor with the single 1 is the filter, or, where the filter's gradient is the product, upstream.
+// One of the two factors is kProbed everywhere, the other one 0 but for a single 1: at one place of the product there is
+// kProbed alone then, in whatever order sums are taken. The one with the single 1 is the filter, or upstream where the
+// filter's gradient is the product.
 struct PrecisionProbe {
   // Where the 1 is, and where in the product to look.
   int64_t one, result;

@@ -1,5 +1,6 @@
-// GpuPrecision on convolutions of all kinds, for precision-probe.test.ts: computed on the host as simply as can be, in float32 and with
-// factors rounded to fewer bits. Ends with 1 and says what was judged wrongly; else says how many there were, and how many without a probe.
+// GpuPrecision on convolutions of all kinds, for precision-probe.test.ts: computed on the host as simply as can be, in
+// float32 and with factors rounded to fewer bits. Ends with 1 and says what was judged wrongly; else says how many there
+// were, and how many without a probe.
 #include "../addon/gpu_precision_gpu.h"
 
 #include <algorithm>
@@ -72,7 +73,8 @@ hayate::cuda::Driver HostAsGpu() {
 const hayate::cuda::Driver driver = HostAsGpu();
 std::set<void*> held;
 
-// What is said of an algorithm that rounds to as many bits behind the point, where `most` tensors have room; `runs` says how often it ran.
+// What is said of an algorithm that rounds to as many bits behind the point, where `most` tensors have room; `runs` says
+// how often it ran. One of 0 bits cannot be run.
 bool IsKept(const Convolution& c, int bits, size_t most, int* runs) {
   const auto take = [most](size_t bytes) {
     return held.size() == most ? nullptr : *held.insert(std::malloc(bytes)).first;
