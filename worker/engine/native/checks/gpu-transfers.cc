@@ -24,7 +24,7 @@ const hayate::cuda::Driver plain = emulated::StreamDriver();
 
 // As it is, but it may say what is asked of it, and refuse to wait for words.
 hayate::cuda::Driver hayate::cuda::Emulated() {
-  Driver d = streams;
+  Driver d = plain;
   d.wait_value = [](Stream stream, Pointer word, unsigned value, unsigned how) {
     if (refuses_waits) return 801;
     if (told) std::cout << "wait\n";
