@@ -2,9 +2,9 @@
 import { parseArgs } from 'node:util';
 import type { EngineSettings } from '../../worker/engine/engine.ts';
 import { measureCopies } from './copies-measure.ts';
-import { type BenchDocument, thisMachine, wholeNumber } from './document.ts';
+import { type BenchDocument, wholeNumber } from './document.ts';
 import { deviceOption, engineOptions, openAsked } from './engine-options.ts';
-import { gpuName } from './gpu-name.ts';
+import { machineWith } from './gpu-machine.ts';
 
 interface Settings {
   bytes: readonly number[];
@@ -75,8 +75,7 @@ function parse(argv: string[]): Settings {
 }
 
 async function printDocument({ bytes, device, engine, repeats }: Settings, results: readonly Result[]): Promise<void> {
-  const gpu = device === 'gpu' ? await gpuName() : undefined;
-  const machine = { ...thisMachine(), ...(gpu !== undefined && { gpu }) };
+  const machine = await machineWith(device);
   const document: BenchDocument<Result> = {
     bench: 'copies',
     settings: { bytes, device, engine },

@@ -14,6 +14,8 @@ export interface Machine {
   cpu: string;
   memoryBytes: number;
   node: string;
+  /** Its GPU and that one's driver, where they compute. */
+  gpu?: string;
 }
 
 /** The machine that this process runs on. */

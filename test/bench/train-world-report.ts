@@ -1,5 +1,5 @@
-import { type BenchDocument, thisMachine } from './document.ts';
-import { gpuName } from './gpu-name.ts';
+import { type BenchDocument } from './document.ts';
+import { machineWith } from './gpu-machine.ts';
 import { type Model, sourceOf } from './models.ts';
 import type { Asked } from './train-measure.ts';
 import { trainWorld, type WorldAsked } from './train-world.ts';
@@ -31,11 +31,10 @@ async function documentOf({ name: model }: Model, asked: WorldAsked, summary: Su
   const { batchSize: batch, world, lanes, engine, device, precision, isBatchResident: residentBatch } = asked;
   const { parameters, seed, warmUpSteps, steps } = asked;
   const settings = { model, batch, world, lanes, engine, device, precision, residentBatch };
-  const gpu = device === 'gpu' ? await gpuName() : undefined;
   return {
     bench: 'train-world',
     settings: { ...settings, parameters, seed, warmUpSteps },
-    machine: { ...thisMachine(), ...(gpu !== undefined && { gpu }) },
+    machine: await machineWith(device),
     repeats: steps,
     results: [{ ...settings, ...summary }],
   };

@@ -3,9 +3,9 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { usualLanes } from '../../worker/communication/lanes.ts';
 import { reuseSentence } from '../../worker/memory/reuse-sentence.ts';
-import { type BenchDocument, thisMachine, wholeNumber } from './document.ts';
+import { type BenchDocument, wholeNumber } from './document.ts';
 import { engineOptions, engineSettings } from './engine-options.ts';
-import { gpuName } from './gpu-name.ts';
+import { machineWith } from './gpu-machine.ts';
 import { chosenModels, type Model, modelOptions, models, trainingOf } from './models.ts';
 import { profileLines } from './profile.ts';
 import { timelineLines } from './timeline.ts';
@@ -112,11 +112,10 @@ function engineChoice(text: string): EngineChoice {
 async function documentOf(result: Result, asked: Asked): Promise<BenchDocument<Result>> {
   const { model, batch, engine, device, precision, residentBatch, handOver } = result;
   const { parameters, seed, warmUpSteps, steps } = asked;
-  const gpu = device === 'gpu' ? await gpuName() : undefined;
   return {
     bench: 'train',
     settings: { model, batch, engine, device, precision, residentBatch, handOver, parameters, seed, warmUpSteps },
-    machine: { ...thisMachine(), ...(gpu !== undefined && { gpu }) },
+    machine: await machineWith(device),
     repeats: steps,
     results: [result],
   };

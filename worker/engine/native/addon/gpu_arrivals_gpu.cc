@@ -43,7 +43,8 @@ bool GpuArrivals::Bring(Ticket ticket, const void* from, size_t bytes) {
     events_.GiveBack(expected.vacant);
     expected.vacant = nullptr;
   }
-  const cuda::Stream stream = Copy(expected.place, from);
+  const cuda::Stream stream = (bytes > kSmallCopyBytes ? large_ : small_).get();
+  turns_.ToDevice(reinterpret_cast<cuda::Pointer>(expected.place.start), from, bytes, stream);
   if (expected.value == 0) {
     expected.filled = events_.Record(stream);
     return true;
@@ -52,16 +53,6 @@ bool GpuArrivals::Bring(Ticket ticket, const void* from, size_t bytes) {
   waiting_ -= 1;
   expected_.erase(ticket);
   return true;
-}
-
-cuda::Stream GpuArrivals::Copy(const Region& to, const void* from) {
-  const auto start = reinterpret_cast<cuda::Pointer>(to.start);
-  if (to.bytes > kSmallCopyBytes) {
-    turns_.ToDevice(start, from, to.bytes, large_.get());
-    return large_.get();
-  }
-  Check(driver_.to_device(start, from, to.bytes, small_.get()), "receiving on the GPU");
-  return small_.get();
 }
 
 bool GpuArrivals::Settle(Ticket ticket) {

@@ -52,7 +52,6 @@ class GpuArrivals {
   };
 
   Expected& Find(Ticket expected);
-  cuda::Stream Copy(const Region& to, const void* from);
   void MarkStall(cuda::Event begin);
 
   const cuda::Driver& driver_;

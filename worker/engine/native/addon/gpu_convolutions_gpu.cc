@@ -143,7 +143,7 @@ std::vector<GpuConvolutions::Algorithm> GpuConvolutions::Propose(const Convoluti
   std::vector<Algorithm> found;
   if (IsMatrixProduct(convolution)) found.push_back({{0, 0}, std::nullopt});
   std::optional<GpuPrecision> float32;
-  if (!precision_.tf32) float32.emplace(convolution, driver_, stream_, workspaces.take, workspaces.give);
+  if (!precision_.tf32) float32.emplace(convolution, driver_, stream_, workspaces);
   for (const int mode : {cudnn::kHeuristicsA, cudnn::kHeuristicsFallback}) {
     for (const Descriptor& configuration : Configurations(graph, mode)) {
       if (found.size() == kMostAlgorithms) break;
@@ -165,13 +165,10 @@ std::vector<GpuConvolutions::Algorithm> GpuConvolutions::Propose(const Convoluti
 
 bool GpuConvolutions::IsInFloat32(const Convolution& convolution, const Algorithm& algorithm, GpuPrecision& precision,
                                   const Workspaces& workspaces) {
-  const size_t bytes = algorithm.cost.workspace_bytes;
-  void* const workspace = bytes == 0 ? nullptr : workspaces.take(bytes);
-  if (bytes > 0 && workspace == nullptr) return false;
-  const bool is_kept =
-      precision.IsKept([&](const Tensors& tensors) { return Execute(convolution, algorithm, tensors, workspace); });
-  if (workspace != nullptr) workspaces.give(workspace);
-  return is_kept;
+  const Workspace workspace(workspaces, algorithm.cost.workspace_bytes);
+  return workspace.IsThere() && precision.IsKept([&](const Tensors& tensors) {
+    return Execute(convolution, algorithm, tensors, workspace.memory());
+  });
 }
 
 bool GpuConvolutions::Execute(const Convolution& convolution, const Algorithm& algorithm, const Tensors& tensors,
@@ -205,15 +202,13 @@ void GpuConvolutions::Time(const Convolution& convolution, std::vector<Algorithm
   for (Algorithm& algorithm : *algorithms) {
     float& own = algorithm.cost.milliseconds;
     own = kNever;
-    const size_t bytes = algorithm.cost.workspace_bytes;
-    void* const workspace = bytes == 0 ? nullptr : workspaces.take(bytes);
-    if (bytes > 0 && workspace == nullptr) continue;
-    time(algorithm, workspace);  // the first start may load code
+    const Workspace workspace(workspaces, algorithm.cost.workspace_bytes);
+    if (!workspace.IsThere()) continue;
+    time(algorithm, workspace.memory());  // the first start may load code
     for (int at = 0; at < kTimings && (at == 0 || own <= kHopeless * best); at++) {
-      own = std::min(own, time(algorithm, workspace));
+      own = std::min(own, time(algorithm, workspace.memory()));
     }
     best = std::min(best, own);
-    if (workspace != nullptr) workspaces.give(workspace);
   }
   for (const cuda::Event event : {before, after}) driver_.event_destroy(event);
   const auto never = [](const Algorithm& algorithm) { return algorithm.cost.milliseconds == kNever; };
@@ -254,13 +249,13 @@ bool GpuConvolutions::Run(const Convolution& convolution, const Tensors& tensors
     });
   }
   const size_t bytes = chosen->cost.workspace_bytes;
-  void* const workspace = bytes == 0 ? nullptr : workspaces.take(bytes);
-  if (bytes > 0 && workspace == nullptr) {
+  const Workspace workspace(workspaces, bytes);
+  if (!workspace.IsThere()) {
     throw Failure(TF_RESOURCE_EXHAUSTED, "no memory on the GPU for a workspace of " + std::to_string(bytes) + " bytes");
   }
-  const bool done = Execute(convolution, *chosen, tensors, workspace);
-  if (workspace != nullptr) workspaces.give(workspace);
-  if (!done) throw Failure(TF_INTERNAL, "cuDNN could not start a convolution");
+  if (!Execute(convolution, *chosen, tensors, workspace.memory())) {
+    throw Failure(TF_INTERNAL, "cuDNN could not start a convolution");
+  }
   return true;
 }
 

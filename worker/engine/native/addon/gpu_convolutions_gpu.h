@@ -13,6 +13,7 @@
 #include "cublas_gpu.h"
 #include "cudnn_gpu.h"
 #include "gpu_precision_gpu.h"
+#include "gpu_workspace_gpu.h"
 
 namespace hayate {
 
@@ -25,11 +26,6 @@ class GpuConvolutions {
   GpuConvolutions(const GpuConvolutions&) = delete;
 
   using Tensors = ConvolutionTensors;
-  // Memory for a while; nullptr where there is none. The second gives it back.
-  struct Workspaces {
-    std::function<void*(size_t)> take;
-    std::function<void(void*)> give;
-  };
 
   // All algorithms, fastest first. Timed on `tensors`, whose product is overwritten, when asked for the first time; not
   // timed, in cuDNN's order, where bits must not depend on it. Empty where cuDNN knows none.

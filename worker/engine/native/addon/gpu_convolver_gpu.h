@@ -28,7 +28,7 @@ class GpuConvolver {
   const cuda::Stream stream_;
   const Precision precision_;
   const GpuConvolutions::Products products_;
-  const GpuConvolutions::Workspaces workspaces_;
+  const Workspaces workspaces_;
   std::unique_ptr<GpuConvolutions> convolutions_;
 };
 

@@ -30,19 +30,15 @@ Device::Tickets GpuDepartures::Send(const std::vector<Part>& parts) {
     if (at == kFew) {
       CopyTogether(lanes[at], stream);
     } else {
-      for (const Part* const part : lanes[at]) Copy(*part, stream);
+      for (const Part* const part : lanes[at]) {
+        turns_.ToHost(part->to, reinterpret_cast<cuda::Pointer>(part->from.start), part->from.bytes, stream);
+      }
     }
     const uint64_t number = lane.Mark();
     for (const Part* const part : lanes[at]) leaving_[part->tensor][at] = number;
     tickets[at] = number * Device::kLanes + at;
   }
   return tickets;
-}
-
-void GpuDepartures::Copy(const Part& part, cuda::Stream stream) {
-  const auto start = reinterpret_cast<cuda::Pointer>(part.from.start);
-  if (part.from.bytes > kSmallCopyBytes) return turns_.ToHost(part.to, start, part.from.bytes, stream);
-  Check(cuda::Load().to_host(part.to, start, part.from.bytes, stream), "sending from the GPU");
 }
 
 void GpuDepartures::CopyTogether(const std::vector<const Part*>& parts, cuda::Stream stream) {

@@ -40,14 +40,13 @@ class GpuDepartures {
   static constexpr size_t kFew = 0, kSmall = 1, kLarge = 2;
   GpuSendLane& LaneOf(size_t at) { return at == kFew ? few_ : at == kSmall ? small_ : large_; }
   size_t LaneFor(const Part& part) const;
-  void Copy(const Part& part, cuda::Stream stream);
   void CopyTogether(const std::vector<const Part*>& parts, cuda::Stream stream);
 
   GpuKernels& kernels_;
   const GpuPinned& pinned_;
+  GpuTurns turns_;  // goes after what waits for it
   // Few bytes go together, by a kernel. Large copies stand behind each other, and let small ones in between.
   GpuSendLane few_, small_, large_;
-  GpuTurns turns_;
   // By where a tensor begins: what was sent of it last, by lane.
   std::unordered_map<const char*, Numbers> leaving_;
 };

@@ -1,9 +1,10 @@
-// Large copies that let small ones in between.
+// Copies of which large ones let small ones in between.
 #pragma once
 
 #include <cstddef>
 
 #include "cuda_driver_gpu.h"
+#include "gpu_words_gpu.h"
 
 namespace hayate {
 
@@ -18,21 +19,18 @@ inline constexpr size_t kSmallCopyBytes = 4 << 20;
 // those ResNet-50's steps took 7 % longer, and VGG-16's 3 %.
 class GpuTurns {
  public:
-  GpuTurns();
-  ~GpuTurns();
-  GpuTurns(const GpuTurns&) = delete;
+  GpuTurns() : driver_(cuda::Load()) {}
 
   void ToHost(void* to, cuda::Pointer from, size_t bytes, cuda::Stream stream);
   void ToDevice(cuda::Pointer to, const void* from, size_t bytes, cuda::Stream stream);
 
  private:
-  // How much of that many bytes is to be copied next.
-  size_t Piece(size_t bytes, cuda::Stream stream);
+  template <typename Copy>
+  void InPieces(size_t bytes, cuda::Stream stream, Copy copy);
 
   const cuda::Driver& driver_;
-  // A word of page-locked memory that is 0 for ever, and where the GPU sees it.
-  void* word_ = nullptr;
-  cuda::Pointer on_gpu_ = 0;
+  // The first of them is waited for: it is never less than 0.
+  GpuWords words_;
   // Some drivers cannot wait for a word; then copies are whole.
   bool can_wait_ = true;
 };

@@ -76,14 +76,13 @@ std::set<void*> held;
 // What is said of an algorithm that rounds to as many bits behind the point, where `most` tensors have room; `runs` says
 // how often it ran. One of 0 bits cannot be run.
 bool IsKept(const Convolution& c, int bits, size_t most, int* runs) {
-  const auto take = [most](size_t bytes) {
-    return held.size() == most ? nullptr : *held.insert(std::malloc(bytes)).first;
-  };
-  const auto give = [](void* memory) {
-    held.erase(memory);
-    std::free(memory);
-  };
-  hayate::GpuPrecision precision(c, driver, nullptr, take, give);
+  const hayate::Workspaces workspaces{
+      [most](size_t bytes) { return held.size() == most ? nullptr : *held.insert(std::malloc(bytes)).first; },
+      [](void* memory) {
+        held.erase(memory);
+        std::free(memory);
+      }};
+  hayate::GpuPrecision precision(c, driver, nullptr, workspaces);
   return precision.IsKept([&](const hayate::ConvolutionTensors& tensors) {
     *runs += 1;
     if (bits > 0) Convolve(c, tensors, bits);
