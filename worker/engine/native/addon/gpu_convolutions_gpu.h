@@ -50,7 +50,7 @@ class GpuConvolutions {
                                       const Workspaces& workspaces);
 
   std::vector<Algorithm> Propose(const Convolution& convolution, const Workspaces& workspaces);
-  // Does it on memory of its own.
+  // Whether it keeps to float32, tried on the memory that `precision` took.
   bool IsInFloat32(const Convolution& convolution, const Algorithm& algorithm, GpuPrecision& precision,
                    const Workspaces& workspaces);
   void Time(const Convolution& convolution, std::vector<Algorithm>* algorithms, const Tensors& tensors,

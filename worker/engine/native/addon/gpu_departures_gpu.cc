@@ -5,8 +5,6 @@
 namespace hayate {
 namespace {
 
-using cuda::Check;
-
 // A transfer of its own costs the host more than this much costs the bus.
 constexpr size_t kFewBytes = 64 << 10;
 
